@@ -367,6 +367,7 @@ class StoredEvent:
     """An event with its place in a trial's history. `happened` is its sort key.
 
     `rules_version` is the version of the rules, and of the wording, with which it was stored.
+    `lead_sponsor` is that of the version with the change, or of the one before if it has no record.
     """
 
     event_id: int
@@ -383,6 +384,7 @@ class StoredEvent:
     run_id: int | None
     happened: datetime | None = None
     rules_version: int | None = None
+    lead_sponsor: str | None = None
 
     @property
     def url(self) -> str:

@@ -59,7 +59,7 @@ class Route:
     `takes_baselines`: report a trial that is new to the route like any change.
     `welcomes`: instead, send one message when watches first apply to the route.
     `heartbeat`: also send a message for a week without changes.
-    `context`: show base rates and the trial's own past beside changes.
+    `context`: show base rates and the past of the trial and its sponsor beside changes.
     """
 
     channel: str

@@ -23,11 +23,12 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
-from ctsync.model import Event, JsonObject, KeyFields
+from ctsync.model import Event, JsonObject, KeyFields, Level
 from ctsync.record.compare.canonical import canonicalize, key_fields
 from ctsync.record.compare.diff import diff
 from ctsync.record.events.classify import classify
-from ctsync.record.rules.rules import RULES
+from ctsync.record.rules.presets import PRESETS
+from ctsync.record.rules.rules import RULES, Thresholds
 from tests.corpus.test_cthist_versions import Row, study
 
 _TIME_FRAME = re.compile(r"\[ Time Frame: (.*?) \]", re.DOTALL)
@@ -38,11 +39,13 @@ _LISTS = {"Primary": "primaryOutcomes", "Secondary": "secondaryOutcomes", "Other
 class RuleRates:
     """The number of version steps, and how many of them have an event of each rule.
 
-    `examples` holds the first events of each rule, each with its trial.
+    `examples` holds the first events of each rule, each with its trial; `lines` counts the events
+    of each level.
     """
 
     steps: int
     versions: Counter[str]
+    lines: Counter[Level]
     examples: dict[str, list[tuple[str, Event]]] = field(default_factory=dict)
 
     def per_thousand(self, rule: str) -> float:
@@ -50,9 +53,12 @@ class RuleRates:
         return self.versions[rule] / self.steps * 1000 if self.steps else 0.0
 
 
-def rates_of(histories: Iterable[Sequence[JsonObject]]) -> RuleRates:
+def rates_of(
+    histories: Iterable[Sequence[JsonObject]], thresholds: Thresholds | None = None
+) -> RuleRates:
     """Count the rules that fire in the steps of these histories, each oldest version first."""
     steps, versions, examples = 0, Counter[str](), dict[str, list[tuple[str, Event]]]()
+    lines = Counter[Level]()
     for bodies in histories:
         records = [canonicalize(body) for body in bodies]
         past: list[KeyFields] = []
@@ -61,11 +67,14 @@ def rates_of(histories: Iterable[Sequence[JsonObject]]) -> RuleRates:
             if old.digest == new.digest:
                 continue
             steps += 1
-            events = classify(diff(old, new), old, new, past=past)
+            events = classify(
+                diff(old, new), old, new, past=past, thresholds=thresholds or Thresholds()
+            )
             versions.update({event.rule for event in events})
+            lines.update(event.level for event in events)
             for event in events:
                 examples.setdefault(event.rule, []).append((new.nct_id, event))
-    return RuleRates(steps, versions, examples)
+    return RuleRates(steps, versions, lines, examples)
 
 
 def tabulated(corpus: Path) -> Iterator[list[JsonObject]]:
@@ -113,20 +122,36 @@ def _outcome(content: str) -> dict[str, str]:
     return {key: text for key, text in (parts | {"description": rest.strip()}).items() if text}
 
 
-def loads(corpus: Path) -> Iterator[list[JsonObject]]:
+def loads(
+    corpus: Path, folders: Sequence[str] = ("days", "versions")
+) -> Iterator[list[JsonObject]]:
     """Yield the bodies of each trial at several loads, oldest first."""
-    for folder in ("days", "versions"):
+    for folder in folders:
         for trial in sorted((corpus / folder).glob("NCT*")):
             files = sorted(trial.glob("*.json"))
             if len(files) > 1:
                 yield [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
 
+def preset_lines(corpus: Path) -> Iterator[tuple[str, str]]:
+    """Yield each preset with its critical, notable and routine lines in both sets.
+
+    The first set has the 600 trials at 25 data refreshes.
+    """
+    sets = list(loads(corpus, ["days"])), list(tabulated(corpus))
+    shown = Level.CRITICAL, Level.NOTABLE, Level.ROUTINE
+    for preset, values in (("none", {}), *PRESETS.items()):
+        counts = (rates_of(histories, Thresholds(**values)).lines for histories in sets)
+        yield preset, " | ".join(" / ".join(str(n[level]) for level in shown) for n in counts)
+
+
 def main() -> None:
-    """Print one line per rule: level, versions per 1,000 in each set, and an example."""
+    """Print the lines of each preset, then one line per rule: level, rates and examples."""
     corpus = Path(os.environ["CTSYNC_CORPUS"])
     found = {"histories": rates_of(tabulated(corpus)), "loads": rates_of(loads(corpus))}
     print(" ".join(f"{name}: {rates.steps} steps" for name, rates in found.items()))
+    for preset, lines in preset_lines(corpus):
+        print(f"preset {preset}: {lines}")
     for rule in RULES:
         figures = " ".join(f"{rates.per_thousand(rule.id):6.1f}" for rates in found.values())
         examples = [one for rates in found.values() for one in rates.examples.get(rule.id, ())]

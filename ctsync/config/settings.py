@@ -128,8 +128,9 @@ class ReportSettings(_Section):
     """What reports, pages, mail and JSON show."""
 
     context: bool = True
-    """Show base rates and the trial's own past beside changes, such as how often a suspended
-    trial restarts. The base rates come from published data, and each names its source."""
+    """Show base rates and the past of the trial and its sponsor beside changes, flags and
+    suspensions, such as how often a suspended trial restarts. The base rates come from published
+    data, or from your own versions if you saved them, and each names its source."""
 
 
 class LogSettings(_Section):

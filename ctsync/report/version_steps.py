@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from ctsync.model import Event, Kind, Level, NctId, StoredEvent, Version, compare_url
-from ctsync.record.context import PUBLISHED_RATES, BaseRates, context_of
+from ctsync.record.context import PUBLISHED_RATES, BaseRates, shown_context
 from ctsync.report.report import ReportLine, ReportStep, TextMark
 from ctsync.report.words.event_text import (
     detail,
@@ -57,7 +57,7 @@ def steps_of(
             for stored in of_version
             if administrative or stored.event.level is not Level.ADMINISTRATIVE
         ]
-        lines = tuple(_with_context(_lines(told), rates, seen))
+        lines = tuple(with_context(_lines(told), rates, seen))
         yield _step(of_version, lines, hidden=len(of_version) - len(told))
 
 
@@ -97,10 +97,22 @@ def step_of(
         observed=version.observed,
         fetched=version.fetched,
         compare_url=_compare(version.nct_id, older, version.registry_version),
-        lines=tuple(_with_context(_lines(sorted(events, key=line_order)), rates, set())),
+        lines=tuple(with_context(_lines(sorted(events, key=line_order)), rates, set())),
         administrative=0,
         command=_diff_command(version.nct_id, before, version.version),
     )
+
+
+def with_context(
+    lines: Iterable[ReportLine], rates: BaseRates | None, seen: set[str]
+) -> Iterator[ReportLine]:
+    """Give each line its notes that are not `seen`, and add them to `seen`."""
+    for line in lines:
+        stored = line.stored
+        shown = shown_context(stored.event, rates, sponsor=stored.lead_sponsor)
+        notes = tuple(note for note in shown if note.text not in seen)
+        seen.update(note.text for note in notes)
+        yield replace(line, context=notes)
 
 
 def item_of(line: ReportLine) -> str:
@@ -168,21 +180,6 @@ def _lines(events: Sequence[StoredEvent]) -> Iterator[ReportLine]:
             yield _line(stored, types.get(stored.event.kind))
         elif stored.event.kind not in measured or not is_type(stored.event):
             yield _line(stored)
-
-
-def _with_context(
-    lines: Iterable[ReportLine], rates: BaseRates | None, seen: set[str]
-) -> Iterator[ReportLine]:
-    """Add to each line the notes that are not `seen`, and remember them there."""
-    for line in lines:
-        event = line.stored.event
-        notes = tuple(
-            note
-            for note in context_of(event, rates)
-            if note.text not in seen and (event.level.reaches(Level.NOTABLE) or not note.rates)
-        )
-        seen.update(note.text for note in notes)
-        yield replace(line, context=notes) if notes else line
 
 
 def _line(stored: StoredEvent, of_type: StoredEvent | None = None) -> ReportLine:

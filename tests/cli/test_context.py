@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ctsync.questions.portfolio.base_rates import SAVED_RATES
+from ctsync.questions.portfolio.base_rates import SAVED_FROM, SAVED_RATES, SAVED_SPONSORS
 from ctsync.store.store import open_store
 from tests.cli.conftest import SEED, Shell
 from tests.conftest import StillClock
@@ -29,10 +29,10 @@ def watched(shell: Shell, registry: ReplayRegistry) -> Shell:
     return shell
 
 
-def save(shell: Shell, rates: str) -> None:
+def save(shell: Shell, value: str, *, key: str = SAVED_RATES) -> None:
     url = str(shell.env["CTSYNC_DATABASE_URL"])
     with open_store(url, clock=StillClock()) as store, store.unit() as unit:
-        unit.marks.set(SAVED_RATES, rates)
+        unit.marks.set(key, value)
 
 
 def faces(shell: Shell, folder: Path) -> dict[str, str]:
@@ -47,6 +47,10 @@ def faces(shell: Shell, folder: Path) -> dict[str, str]:
         "site": (folder / "site" / "latest.html").read_text(encoding="utf-8"),
         "changes": shell.run("changes", "--json").stdout,
         "export": shell.run("export", "jsonl", "--what", "events").stdout,
+        "csv": shell.run("report", "--since", "all", "--format", "csv").stdout,
+        "atom": shell.run("report", "--since", "all", "--format", "atom").stdout,
+        "feed of the site": (folder / "site" / "feed.atom").read_text(encoding="utf-8"),
+        "table": shell.run("changes", "--context").stdout,
     }
     return {face: re.sub(r"\s+", " ", text) for face, text in shown.items()}
 
@@ -86,7 +90,7 @@ def test_base_rates_are_counted_and_compared_with_the_published_ones(watched: Sh
     assert rows["terminated_reopened"]["published"][0]["n"] == 6216
     assert not any(row["is_own_preferred"] for row in rows.values())
     shown = watched.run("base-rates", "--save")
-    assert shown.stderr.splitlines()[0].startswith("0 of 13 rates count 400 trials or more")
+    assert shown.stderr.splitlines()[0].startswith("0 of 15 rates count 400 trials or more")
     assert watched.json("changes", SEED, "--kind", "status", "--json")[0]["context"]
 
 
@@ -103,3 +107,69 @@ def test_a_large_rate_of_your_own_replaces_the_published_one(watched: Shell) -> 
 def test_damaged_saved_rates_leave_the_published_ones(watched: Shell, damaged: str) -> None:
     save(watched, damaged)
     assert RATE in re.sub(r"\s+", " ", watched.run("report", "--since", "all").stdout)
+
+
+def lines_of(shell: Shell, label: str) -> list[str]:
+    return [
+        line.removeprefix(label).strip()
+        for line in shell.run("show", SEED).stdout.splitlines()
+        if line.startswith(label)
+    ]
+
+
+@pytest.mark.slow
+def test_a_suspended_trial_says_for_how_long_and_how_many_restarted(
+    watched: Shell, registry: ReplayRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lines_of(watched, "Context:") == []
+    registry.catalogue.edit(SEED, {STATUS: "SUSPENDED"})
+    watched.run("sync")
+    (said,) = lines_of(watched, "Context:")
+    assert re.match(r"suspended for at least \d+ days?, recorded since 2026-", said)
+    assert RATE in said
+    watched.run("site", str(tmp_path / "site"), "--since", "all")
+    pages = [
+        watched.run("page", SEED).stdout,
+        (tmp_path / "site" / "trials" / f"{SEED}.html").read_text(encoding="utf-8"),
+    ]
+    assert [said in page for page in pages] == [True, True]
+    # a version that was replaced did not stand on one day only
+    assert "Context:" not in watched.run("show", SEED, "--version", "2").stdout
+    assert "Context:" in watched.run("show", SEED, "--as-of", "2026-12-01").stdout
+    monkeypatch.setitem(watched.env, "CTSYNC_REPORTS__CONTEXT", "false")
+    assert lines_of(watched, "Context:") == []
+    assert "context: suspended" not in watched.run("page", SEED).stdout
+
+
+@pytest.mark.slow
+def test_saved_counts_of_a_sponsor_stand_beside_its_stops(watched: Shell) -> None:
+    (stop, _) = watched.json("changes", SEED, "--kind", "status", "--json")
+    assert not any("sponsor" in note["text"] for note in stop["context"])
+    shown = watched.json("report", "--since", "all", "--format", "json")
+    sponsor = shown["trials"][0]["sponsor"]
+    counts = {"window": "versions up to 2026-11", "sponsors": {sponsor: [31, 4, 1, 12, 5]}}
+    save(watched, "[]")
+    save(watched, json.dumps(counts), key=SAVED_SPONSORS)
+    (stop, _) = watched.json("changes", SEED, "--kind", "status", "--json")
+    said = "4 of 31 stored trials of this sponsor were terminated (versions up to 2026-11)"
+    assert stop["context"][-1]["text"] == said
+    assert stop["context"][-1]["rates"][0]["n"] == 31
+    assert said in re.sub(r"\s+", " ", watched.run("report", "--since", "all").stdout)
+
+
+def test_base_rates_say_how_old_the_saved_ones_are(shell: Shell) -> None:
+    shell.run("watch", "add", SEED)
+    said = shell.run("base-rates", "--watch", "default").stderr.splitlines()
+    assert said[1:] == ["counted in 0 trials; sponsors with 10 trials or more: 0"]
+    refused = shell.refuse("base-rates", "--watch", "default", "--save", exit_code=2)
+    assert "--save needs all trials: leave out --watch" in refused
+    said = shell.run("base-rates", "--save").stderr.splitlines()
+    assert said[2] == "saved 0 rates and the past of 0 sponsors"
+    again = shell.run("base-rates").stderr.splitlines()[2]
+    assert re.fullmatch(
+        r"reports use the rates saved 0 days ago, on \d{4}-\d\d-\d\d, from 0 trials; now there are "
+        r"0; to replace them: ctsync base-rates --save",
+        again,
+    )
+    save(shell, "5", key=SAVED_FROM)
+    assert "reports use" not in shell.run("base-rates").stderr

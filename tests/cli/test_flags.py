@@ -236,5 +236,6 @@ def test_the_page_of_a_trial_lists_its_flags(flagged: Shell, kept: Store) -> Non
         "<li><b>Results overdue</b> since 2025-11-01: no results posted or in review; due " in page
     )
     assert "(42 CFR 11.44, as the FDAAA TrialsTracker applies it)" in page
+    assert "context: 36.2 % of 4,209 trials with results due had submitted none" in page
     assert "Facts about the record on 2026-02-02, not a judgement of the trial" in page
     assert "<h2>Flags</h2>" not in flagged.run("page", PLAIN, "--output", "-").stdout

@@ -9,7 +9,7 @@ import pytest
 from ctsync.record.context import PUBLISHED_RATES
 from ctsync.record.rules.presets import Preset
 from ctsync.record.rules.rules import RULES
-from tests.rule_rates import loads, rates_of, tabulated
+from tests.rule_rates import loads, preset_lines, rates_of, tabulated
 
 PAGE = (Path(__file__).parents[2] / "docs" / "levels.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (R-\w{3}-\d\d) \| (\w+) \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
@@ -57,4 +57,17 @@ def test_the_figures_are_those_of_the_corpus() -> None:
             wrong.append(f"{row[1]}: {row[4]}, now {rates.versions[row[1]]}")
         elif count[1] and f"{rates.per_thousand(row[1]):.1f}" != count[1]:
             wrong.append(f"{row[1]}: {row[4]}")
+    assert wrong == []
+
+
+@pytest.mark.slow
+def test_the_lines_of_each_preset_are_those_of_the_corpus() -> None:
+    folder = os.environ.get("CTSYNC_CORPUS")
+    if folder is None:
+        pytest.skip("set CTSYNC_CORPUS to the corpus of real records")
+    wrong = [
+        f"{preset}: {lines}"
+        for preset, lines in preset_lines(Path(folder))
+        if f"| {f'`{preset}`' if preset in list(Preset) else preset} | {lines} |" not in PAGE
+    ]
     assert wrong == []

@@ -15,7 +15,7 @@ from ctsync.questions.changes.rules import rule_table_row
 from ctsync.questions.operation.health import HealthFacts, LastRun, assess
 from ctsync.questions.operation.runs import run_row
 from ctsync.questions.operation.status import quarantined_trial_row, status_row
-from ctsync.questions.portfolio.base_rates import base_rates
+from ctsync.questions.portfolio.base_rates import stored_rates
 from ctsync.questions.portfolio.find import find
 from ctsync.questions.portfolio.flags import flag_row
 from ctsync.questions.portfolio.forecast import Expectation, ExpectedChange, expected_change_row
@@ -149,7 +149,7 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
             ]
         ],
         "base_rate": [
-            *(rates := base_rates(store, today=NOW.date())),
+            *(rates := stored_rates(store, today=NOW.date()).rows),
             replace(rates[0], own=rates[0].published[0], is_own_preferred=True),
         ],
         "trial_flag": [flag_row(versions[-1], one, NOW.date()) for one in _flags()],

@@ -2,8 +2,18 @@
 
 import pytest
 
-from ctsync.model import Kind
-from ctsync.record.context import PUBLISHED_RATES, RateId, context_of
+from ctsync.model import Kind, Level
+from ctsync.record.context import (
+    PUBLISHED_RATES,
+    BaseRates,
+    RateId,
+    context_of,
+    flag_context,
+    shown_context,
+)
+from ctsync.record.context.base_rates import SPONSOR_RATES
+from ctsync.record.context.sponsor_past import SponsorPast
+from ctsync.record.flags import FlagId
 from tests.record.studies import dated, events_between, history, outcome, study, the_event
 
 
@@ -23,7 +33,7 @@ def slips(*dates):
 
 def test_every_rate_has_a_number_a_window_and_a_source():
     found = [rate for rates in PUBLISHED_RATES.values() for rate in rates]
-    assert set(PUBLISHED_RATES) == set(RateId)
+    assert set(PUBLISHED_RATES) == set(RateId) - SPONSOR_RATES
     assert all(rate.n and rate.window and rate.source for rate in found)
 
 
@@ -133,3 +143,87 @@ def test_a_primary_outcome_shows_the_rate_of_its_phase(posted, found):
 
 def test_without_rates_there_is_no_context():
     assert context_of(status_event("SUSPENDED"), None) == ()
+
+
+def rates_with(past):
+    return BaseRates(PUBLISHED_RATES.by_id, {"Example Pharma": past}, "versions up to 2026-11")
+
+
+@pytest.mark.parametrize(
+    ("status", "found"),
+    [
+        ("TERMINATED", (4, "4 of 31 stored trials of this sponsor were terminated")),
+        ("SUSPENDED", (4, "4 of 31 stored trials of this sponsor were terminated")),
+        ("WITHDRAWN", (2, "2 of 31 stored trials of this sponsor were withdrawn")),
+    ],
+)
+def test_a_stop_shows_the_sponsors_stopped_trials(status, found):
+    rates = rates_with(SponsorPast(31, terminated=4, withdrawn=2, dated=12, slipped=5))
+    *_, note = context_of(status_event(status), rates, sponsor="Example Pharma")
+    (rate,) = note.rates
+    assert ((rate.count, note.text), rate.n) == (
+        (found[0], f"{found[1]} (versions up to 2026-11)"),
+        31,
+    )
+    for other in ("Another", None):
+        assert context_of(status_event(status), rates, sponsor=other)[-1] != note
+
+
+def test_a_slip_shows_how_many_of_the_sponsors_trials_slipped():
+    rates = rates_with(SponsorPast(31, terminated=4, withdrawn=2, dated=12, slipped=5))
+    *_, note = context_of(slips("2021-06", "2021-09"), rates, sponsor="Example Pharma")
+    assert note.text == (
+        "5 of 12 trials of this sponsor moved primary completion 90 days or more later "
+        "(versions up to 2026-11)"
+    )
+    earlier = slips("2021-06", "2021-03")
+    assert context_of(earlier, rates, sponsor="Example Pharma") == ()
+
+
+def test_a_share_of_fewer_than_10_trials_of_a_sponsor_is_left_out():
+    rates = rates_with(SponsorPast(31, terminated=4, withdrawn=2, dated=9, slipped=5))
+    found = context_of(slips("2021-06", "2021-09"), rates, sponsor="Example Pharma")
+    assert not any("sponsor" in note.text for note in found)
+
+
+def test_people_see_rates_beside_notable_and_critical_changes_only():
+    event = slips("2021-06-01", "2021-06-20")
+    assert event.level is Level.ROUTINE
+    assert context_of(event)
+    assert shown_context(event) == ()
+
+
+def test_a_change_after_the_results_shows_the_rate_after_a_publication():
+    old = study(primary_outcomes=[outcome("Overall survival")], posted="2019-05-10")
+    new = study(
+        primary_outcomes=[outcome("Pain at rest")],
+        posted="2023-07-01",
+        protocolSection__statusModule__resultsFirstPostDateStruct={"date": "2022-06-01"},
+    )
+    events = [event for event in events_between(old, new) if event.kind is Kind.OUTCOME]
+    assert [text[:5] for text in texts(events[0])] == ["10.6 ", "9.0 %"]
+    assert "after the publication in a journal" in texts(events[0])[1]
+
+
+def test_a_reworded_outcome_has_no_context():
+    old = study(primary_outcomes=[outcome("Pain at rest, three months")], posted="2020-05-10")
+    new = study(primary_outcomes=[outcome("Pain at rest, 3 months")], posted="2020-06-10")
+    events = [event for event in events_between(old, new) if event.kind is Kind.OUTCOME]
+    assert [event.inputs["nature"] for event in events] == ["wording"]
+    assert texts(events[0]) == []
+
+
+def test_overdue_results_show_how_many_were_not_submitted():
+    (note,) = flag_context(FlagId.RESULTS_OVERDUE)
+    assert note.text == (
+        "36.2 % of 4,209 trials with results due had submitted none "
+        "(2019-09-16; fdaaa_trends (EBM Data Lab, MIT))"
+    )
+    assert [(rate.count, rate.n) for rate in note.rates] == [(1523, 4209)]
+    assert flag_context("results_overdue") == (note,)
+
+
+def test_other_flags_have_no_context_and_none_has_any_without_rates():
+    others = set(FlagId) - {FlagId.RESULTS_OVERDUE}
+    assert not any(flag_context(flag) for flag in others)
+    assert flag_context(FlagId.RESULTS_OVERDUE, None) == ()

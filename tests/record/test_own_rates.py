@@ -12,7 +12,10 @@ from ctsync.record.context.own_rates import (
     count_rates,
     preferred,
     read_rates,
+    sponsored_trial,
+    stage_of_change,
 )
+from ctsync.record.context.sponsor_past import SponsoredTrial
 from ctsync.report.rows.row_json import to_json
 
 FIRST, UNTIL = date(2020, 1, 1), date(2024, 1, 1)
@@ -105,3 +108,55 @@ def test_saved_rates_are_read_again_and_a_damaged_row_is_left_out():
     ]
     damaged += [{"window": None}, {"id": "another"}, {"id": []}, {"more": 1}]
     assert read_rates([{}, *({**rows[0], **wrong} for wrong in damaged)]) == {}
+
+
+def planned(completion, *stages, complete=True):
+    keys = [KeyFields(primary_completion_date=completion)]
+    return TrialCourse([FIRST], keys, complete, frozenset(stages))
+
+
+def test_changes_of_primary_outcomes_are_counted_in_the_trials_that_passed_the_stage():
+    rates = count_rates(
+        [
+            planned("2021-06", "while recruiting"),
+            planned("2021-06", "after recruitment", "after completion"),
+            planned("2021-06", "before the start"),
+            # completed for less than a year
+            planned("2023-06", "after completion"),
+            # not completed
+            planned("2024-06", "while recruiting"),
+            planned("2021-06", "while recruiting", complete=False),
+        ],
+        until=UNTIL,
+    )
+    assert counts(rates, RateId.PRIMARY_OUTCOME_CHANGED_RECRUITING) == [(2, 4)]
+    assert counts(rates, RateId.PRIMARY_OUTCOME_CHANGED_COMPLETED) == [(1, 3)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"rank": "secondary"},
+        {"nature": "wording"},
+        {"change": "unresolved"},
+        {"change": "duplicate added"},
+        {"stage": None},
+    ],
+)
+def test_only_a_resolved_change_of_a_primary_outcome_has_a_stage(other):
+    inputs = {"rank": "primary", "nature": "change", "change": "dropped", "stage": "x"}
+    assert stage_of_change(inputs) == "x"
+    assert stage_of_change({**inputs, **other}) is None
+
+
+def test_a_trial_counts_for_its_newest_sponsor_with_the_slip_since_registration():
+    keys = [
+        KeyFields(lead_sponsor="A", primary_completion_date="2021-01"),
+        KeyFields(lead_sponsor="A", primary_completion_date="2022-01"),
+        KeyFields(lead_sponsor="B", primary_completion_date="2021-04", status="TERMINATED"),
+    ]
+    course = TrialCourse([FIRST] * 3, keys, is_complete=True)
+    assert sponsored_trial(course) == SponsoredTrial("B", "TERMINATED", 90)
+    partly = TrialCourse([FIRST] * 3, keys, is_complete=False)
+    assert sponsored_trial(partly) == SponsoredTrial("B", "TERMINATED", None)
+    assert sponsored_trial(TrialCourse([FIRST], [KeyFields()], is_complete=True)) is None

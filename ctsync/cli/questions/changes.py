@@ -11,10 +11,11 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import MomentParam, TrialParam, WordParam
 from ctsync.cli.terminal_table import show_table
-from ctsync.model import Category, Kind, Level, NctId
+from ctsync.model import Category, Kind, Level, NctId, StoredEvent
 from ctsync.questions.changes.changes import day_of_change, find_changes
 from ctsync.questions.changes.filters import last_report_end
 from ctsync.questions.portfolio.watches import require_watch
+from ctsync.record.context import BaseRates, shown_context
 from ctsync.record.value_text import counted
 from ctsync.report.rows.event_row import event_row
 from ctsync.report.words.event_text import sentence
@@ -50,6 +51,9 @@ from ctsync.store.data.events import EventFilter
 @click.option(
     "--limit", type=click.IntRange(min=1), help="List at most this many changes, the newest."
 )
+@click.option(
+    "--context", "with_context", is_flag=True, help="Add base rates and the past of each trial."
+)
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON array of events.")
 @pass_app
 def changes(
@@ -63,6 +67,7 @@ def changes(
     categories: Sequence[Category],
     watch: str | None,
     limit: int | None,
+    with_context: bool,
     as_json: bool,
 ) -> None:
     """List stored changes, oldest day first.
@@ -82,27 +87,38 @@ def changes(
             limit=limit,
         )
         found = find_changes(store, wanted)
-        if as_json:
-            rates = app.rates(store)
-            show_json([event_row(event, rates) for event in found.events])
-        else:
-            show_table(
-                ("DAY", "TRIAL", "LEVEL", "RULE", "WHAT"),
-                [
-                    (
-                        day_of_change(event).isoformat(),
-                        event.nct_id,
-                        event.event.level,
-                        event.event.rule,
-                        sentence(event.event),
-                    )
-                    for event in found.events
-                ],
-                drop=("RULE",),
-                least=32,
-            )
+        rates = app.rates(store) if as_json or with_context else None
+    if as_json:
+        show_json([event_row(event, rates) for event in found.events])
+    else:
+        _show(found.events, rates, with_context=with_context)
     if found.total > len(found.events):
         shown = len(found.events)
         tell(f"the newest {shown} of {found.total} changes; without --limit all are shown")
     elif not as_json:
         tell(counted(found.total, "change"))
+
+
+def _show(events: Sequence[StoredEvent], rates: BaseRates | None, *, with_context: bool) -> None:
+    show_table(
+        ("DAY", "TRIAL", "LEVEL", "RULE", "WHAT", *(["CONTEXT"] if with_context else [])),
+        [
+            (
+                day_of_change(stored).isoformat(),
+                stored.nct_id,
+                stored.event.level,
+                stored.event.rule,
+                sentence(stored.event),
+                *([_context(stored, rates)] if with_context else []),
+            )
+            for stored in events
+        ],
+        drop=("RULE",),
+        wrap=("WHAT",),
+        least=32,
+    )
+
+
+def _context(stored: StoredEvent, rates: BaseRates | None) -> str:
+    notes = shown_context(stored.event, rates, sponsor=stored.lead_sponsor)
+    return " | ".join(note.text for note in notes) or "-"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import click
@@ -15,6 +15,8 @@ from ctsync.errors import UsageError
 from ctsync.model import NctId, Record, Version
 from ctsync.questions.portfolio.flags import flags_shown_with
 from ctsync.questions.trial.record_as_of import RecordQuestion, record_as_of
+from ctsync.questions.trial.standing import standing_shown_with
+from ctsync.record.context import BaseRates, ContextNote, flag_context
 from ctsync.record.enum_words import enum_words, is_enum
 from ctsync.record.fields.lookup import find_path, values_at
 from ctsync.record.fields.table import field_of
@@ -56,6 +58,8 @@ def show(
         found = record_as_of(store, RecordQuestion(trial, as_of, number, as_stored=raw))
         today = app.clock.now().date()
         flags = () if is_data else flags_shown_with(store, found.version, as_of=as_of, today=today)
+        rates = None if is_data else app.rates(store)
+        notes = standing_shown_with(store, found.version, as_of=as_of, today=today, rates=rates)
     record = found.record
     if raw:
         click.echo(record.canonical)  # click writes bytes unchanged and flushes them
@@ -64,7 +68,7 @@ def show(
     elif as_json:
         show_json(record.body)
     else:
-        _show_overview(found.version, flags)
+        _show_overview(found.version, [*_context_lines(notes), *_flag_lines(flags, rates)])
 
 
 def _show_field(record: Record, path: str, *, as_json: bool) -> None:
@@ -90,11 +94,18 @@ def _said(value: object, where: str) -> str:
     return enum_words(str(value), field) if is_enum(field) else str(value)
 
 
-def _show_overview(version: Version, flags: Sequence[Flag]) -> None:
-    words = (
-        ("Flag", f"{flag.id}{f' since {flag.since}' if flag.since else ''}: {flag.words}")
-        for flag in flags
-    )
-    for label, value in (*overview(version), *words):
+def _flag_lines(flags: Sequence[Flag], rates: BaseRates | None) -> Iterator[tuple[str, str]]:
+    for flag in flags:
+        since = f" since {flag.since}" if flag.since else ""
+        yield "Flag", f"{flag.id}{since}: {flag.words}"
+        yield from _context_lines(flag_context(flag.id, rates))
+
+
+def _context_lines(notes: Sequence[ContextNote]) -> Iterator[tuple[str, str]]:
+    return (("Context", note.text) for note in notes)
+
+
+def _show_overview(version: Version, facts: Sequence[tuple[str, str]]) -> None:
+    for label, value in (*overview(version), *facts):
         click.echo(f"{label + ':':<22} {for_terminal(value)}")
     tell("all fields: --json; one field: --field PATH")

@@ -247,15 +247,16 @@ def _found(events: Sequence[tuple[NctId, Event]]) -> str:
 
 def _preview_events(seen: CyclePreview) -> Iterator[StoredEvent]:
     """The events as they would be stored."""
-    titles = {one.asked: one.finding.key.brief_title for one in seen.examined if one.finding}
+    keys = {one.asked: one.finding.key for one in seen.examined if one.finding}
     heads = {one.asked: one.finding.head for one in seen.examined if one.finding}
     for nct_id, event in seen.events:
         head = heads.get(nct_id)
         version = head.version if head else 0
+        key = keys.get(nct_id)
         yield StoredEvent(
             event_id=0,
             nct_id=nct_id,
-            brief_title=titles.get(nct_id),
+            brief_title=key.brief_title if key else None,
             event=event,
             from_version=version or None,
             to_version=version + 1,
@@ -265,6 +266,7 @@ def _preview_events(seen: CyclePreview) -> Iterator[StoredEvent]:
             observed=seen.load.data_timestamp,
             fetched=seen.load.data_timestamp,
             run_id=None,
+            lead_sponsor=key.lead_sponsor if key else None,
         )
 
 

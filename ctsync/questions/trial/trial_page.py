@@ -9,6 +9,7 @@ from ctsync.errors import CorruptBody
 from ctsync.model import Kind, NctId, Version
 from ctsync.questions.portfolio.flags import flag_day, flags_shown_with
 from ctsync.questions.trial.headings import read_headings
+from ctsync.questions.trial.standing import standing_context
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.flags import Flag
@@ -40,7 +41,8 @@ def trial_page(
     today = until.date()
     flags = _flags(store, versions[-1], today)
     flagged_on = flag_day(store, today)
-    return TrialContent(versions, events, timeline, heading, flags, flagged_on, rates)
+    standing = standing_context(versions, as_of=flagged_on, rates=rates)
+    return TrialContent(versions, events, timeline, heading, flags, flagged_on, rates, standing)
 
 
 def _flags(store: Store, version: Version, today: date) -> Sequence[Flag]:

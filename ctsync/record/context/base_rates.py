@@ -13,15 +13,20 @@ Sources:
     Holst 2023     Holst, Haslberger, Yerunkar, Strech, Hemkens, Carlisle, PLoS Med
                    2023;20(10):e1004306: changes of primary outcomes in 1,402 published trials.
     cthist         81 trials in the version tables of the R package cthist, read on 2022-03-29.
+    fdaaa_trends   EBM Data Lab, MIT: the trials whose results were due on 2019-09-16 by the rules
+                   of the FDAAA TrialsTracker.
 
 Does no I/O.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
+
+from ctsync.record.context.sponsor_past import SponsorPast
 
 
 class RateId(StrEnum):
@@ -37,9 +42,23 @@ class RateId(StrEnum):
     TERMINATED_ENROLLMENT = "terminated_enrollment"
     PRIMARY_OUTCOME_CHANGED_RECRUITING = "primary_outcome_changed_recruiting"
     PRIMARY_OUTCOME_CHANGED_COMPLETED = "primary_outcome_changed_completed"
+    PRIMARY_OUTCOME_CHANGED_PUBLISHED = "primary_outcome_changed_published"
     FIRST_SLIP = "first_slip"
     SLIP_AFTER_1 = "slip_after_1"
     SLIP_AFTER_2 = "slip_after_2"
+    RESULTS_NOT_SUBMITTED = "results_not_submitted"
+    SPONSOR_TERMINATED = "sponsor_terminated"
+    SPONSOR_WITHDRAWN = "sponsor_withdrawn"
+    SPONSOR_SLIPPED = "sponsor_slipped"
+
+
+SPONSOR_RATES = frozenset(
+    {RateId.SPONSOR_TERMINATED, RateId.SPONSOR_WITHDRAWN, RateId.SPONSOR_SLIPPED}
+)
+"""The rates of one sponsor's stored trials, which are not published."""
+
+OWN_SOURCE = "the versions in this database"
+"""The source of a rate that ctsync counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +86,37 @@ class BaseRate:
     """The third quartile of the days, or of the share of the planned enrollment."""
 
 
-BaseRates = Mapping[RateId, tuple[BaseRate, ...]]
-"""Base rates by name; the newest window of a rate comes first."""
+@dataclass(frozen=True, slots=True, eq=False)
+class BaseRates(Mapping[RateId, tuple[BaseRate, ...]]):
+    """What context is made from: base rates by name, and the past of each sponsor by its name.
+
+    The newest window of a rate comes first. `sponsors_window` is the time that the counts of the
+    sponsors are from, in words.
+    """
+
+    by_id: Mapping[RateId, tuple[BaseRate, ...]]
+    sponsors: Mapping[str, SponsorPast] = field(default_factory=lambda: MappingProxyType({}))
+    sponsors_window: str = ""
+
+    def __getitem__(self, rate: RateId) -> tuple[BaseRate, ...]:
+        return self.by_id[rate]
+
+    def __iter__(self) -> Iterator[RateId]:
+        return iter(self.by_id)
+
+    def __len__(self) -> int:
+        return len(self.by_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ContextNote:
+    """A sentence beside a change or a fact: base rates, or the trial's own past without `rates`."""
+
+    text: str
+    """The note in words, with the number and window of each rate."""
+    rates: tuple[BaseRate, ...]
+    """The base rates that the note shows; empty for the trial's own past."""
+
 
 _STOPS = "ctcovidstop (CC BY 4.0)"
 _NOT_COVID = "2019-12 to 2022-11, without COVID-19"
@@ -76,6 +124,7 @@ _LATER, _EARLIER = "2019-12 to 2022-11", "2016-12 to 2019-11"
 _HOLST = "Holst et al., PLoS Med 2023;20(10):e1004306"
 _CTHIST = "versions of 81 trials, cthist"
 _SLIPS = "histories up to 2022-03"
+_TRACKER = "fdaaa_trends (EBM Data Lab, MIT)"
 
 
 def _counted(
@@ -125,12 +174,18 @@ _PUBLISHED = (
     ),
     _of_publications(RateId.PRIMARY_OUTCOME_CHANGED_RECRUITING, 11.6),
     _of_publications(RateId.PRIMARY_OUTCOME_CHANGED_COMPLETED, 10.6),
+    _of_publications(RateId.PRIMARY_OUTCOME_CHANGED_PUBLISHED, 9.0),
     _counted(RateId.FIRST_SLIP, (49, 81), _SLIPS, source=_CTHIST),
     _counted(RateId.SLIP_AFTER_1, (22, 49), _SLIPS, source=_CTHIST),
     _counted(RateId.SLIP_AFTER_2, (10, 22), _SLIPS, source=_CTHIST),
+    _counted(RateId.RESULTS_NOT_SUBMITTED, (1523, 4209), "2019-09-16", source=_TRACKER),
 )
 
-PUBLISHED_RATES: BaseRates = {
-    rate: tuple(one for one in _PUBLISHED if one.id is rate) for rate in RateId
-}
+PUBLISHED_RATES = BaseRates(
+    {
+        rate: tuple(one for one in _PUBLISHED if one.id is rate)
+        for rate in RateId
+        if rate not in SPONSOR_RATES
+    }
+)
 """The base rates that ctsync ships with."""

@@ -1,16 +1,24 @@
-"""Context of one event: the base rates that apply to it, and the trial's own past. No I/O.
+"""Context of one event: base rates that apply to it, and the past of the trial and its sponsor.
 
-Everything comes from the event itself: its kind, its values and the inputs stored with it.
+All but the sponsor's past comes from the event itself: its kind, its values and the inputs stored
+with it. Does no I/O.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from ctsync.model import Event, Kind
-from ctsync.record.context.base_rates import PUBLISHED_RATES, BaseRate, BaseRates, RateId
+from ctsync.model import Event, Kind, Level
+from ctsync.record.context.base_rates import (
+    OWN_SOURCE,
+    PUBLISHED_RATES,
+    BaseRate,
+    BaseRates,
+    ContextNote,
+    RateId,
+)
+from ctsync.record.context.sponsor_past import FEWEST_TRIALS, SLIP_DAYS
 from ctsync.record.enum_words import enum_words, within_sentence
 from ctsync.record.value_text import counted, ordinal, signed_days
 
@@ -22,20 +30,26 @@ _LONGER_SUSPENDED = (
 _NEXT_SLIP = {1: RateId.SLIP_AFTER_1, 2: RateId.SLIP_AFTER_2}
 
 
-@dataclass(frozen=True, slots=True)
-class ContextNote:
-    """A sentence beside a change: base rates, or the trial's own past if `rates` is empty."""
+def context_of(
+    event: Event, rates: BaseRates | None = PUBLISHED_RATES, *, sponsor: str | None = None
+) -> tuple[ContextNote, ...]:
+    """Return the context of an event, the trial's own past first; empty if `rates` is None.
 
-    text: str
-    """The note in words, with the number and window of each rate."""
-    rates: tuple[BaseRate, ...]
-    """The base rates that the note shows; empty for the trial's own past."""
-
-
-def context_of(event: Event, rates: BaseRates | None = PUBLISHED_RATES) -> tuple[ContextNote, ...]:
-    """Return the context of an event, the trial's own past first; empty if `rates` is None."""
+    `sponsor` is the lead sponsor of the trial; its past comes last.
+    """
     found = _NOTES.get(event.kind)
-    return () if found is None or rates is None else tuple(found(event, rates))
+    if found is None or rates is None:
+        return ()
+    return (*found(event, rates), *_sponsor_notes(event, rates, sponsor))
+
+
+def shown_context(
+    event: Event, rates: BaseRates | None = PUBLISHED_RATES, *, sponsor: str | None = None
+) -> tuple[ContextNote, ...]:
+    """Return the context to show to people: rates only beside notable and critical changes."""
+    is_rated = event.level.reaches(Level.NOTABLE)
+    notes = context_of(event, rates, sponsor=sponsor)
+    return tuple(note for note in notes if is_rated or not note.rates)
 
 
 def _status_notes(event: Event, rates: BaseRates) -> Iterator[ContextNote]:
@@ -119,17 +133,27 @@ def _date_notes(event: Event, rates: BaseRates) -> Iterator[ContextNote]:
 
 def _outcome_notes(event: Event, rates: BaseRates) -> Iterator[ContextNote]:
     inputs = event.inputs
-    if inputs.get("rank") != "primary" or inputs.get("nature") in {"cosmetic", "order"}:
-        return
-    if not inputs.get("started"):
+    if not is_primary_outcome_change(inputs) or not inputs.get("started"):
         return
     after_end = inputs.get("days_after_primary_completion")
     if after_end is not None and after_end >= 0:
         said = "trials changed a primary outcome after completion"
         yield from _shares(rates, RateId.PRIMARY_OUTCOME_CHANGED_COMPLETED, said)
+        if (inputs.get("days_after_results") or 0) > 0:
+            said = "trials changed a primary outcome after the publication in a journal"
+            yield from _shares(rates, RateId.PRIMARY_OUTCOME_CHANGED_PUBLISHED, said)
     else:
         said = "trials changed a primary outcome while recruiting"
         yield from _shares(rates, RateId.PRIMARY_OUTCOME_CHANGED_RECRUITING, said)
+
+
+def is_primary_outcome_change(inputs: Mapping[str, Any]) -> bool:
+    """Whether the inputs of an event are of a primary outcome with more than its wording changed.
+
+    That includes changes that are unresolved.
+    """
+    is_copy = str(inputs.get("change")).startswith("duplicate")
+    return inputs.get("rank") == "primary" and inputs.get("nature") == "change" and not is_copy
 
 
 _NOTES: Mapping[Kind, Callable[[Event, BaseRates], Iterator[ContextNote]]] = {
@@ -141,6 +165,33 @@ _NOTES: Mapping[Kind, Callable[[Event, BaseRates], Iterator[ContextNote]]] = {
 }
 
 
+def _sponsor_notes(event: Event, rates: BaseRates, sponsor: str | None) -> Iterator[ContextNote]:
+    past = rates.sponsors.get(sponsor or "")
+    if past is None:
+        return
+    stop = event.after if event.inputs.get("step") == "stopped" else None
+    if event.kind is Kind.STATUS and stop:
+        rate, said, counts = RateId.SPONSOR_TERMINATED, "were terminated", past.terminated
+        if stop == "WITHDRAWN":
+            rate, said, counts = RateId.SPONSOR_WITHDRAWN, "were withdrawn", past.withdrawn
+        yield from _of_sponsor(
+            rate, (counts, past.trials), f"stored trials of this sponsor {said}", rates
+        )
+    elif event.kind is Kind.PRIMARY_COMPLETION_DATE and (event.days or 0) > 0:
+        said = f"trials of this sponsor moved primary completion {SLIP_DAYS} days or more later"
+        yield from _of_sponsor(RateId.SPONSOR_SLIPPED, (past.slipped, past.dated), said, rates)
+
+
+def _of_sponsor(
+    rate: RateId, share: tuple[int, int], said: str, rates: BaseRates
+) -> Iterator[ContextNote]:
+    count, n = share
+    if n >= FEWEST_TRIALS:
+        window, percent = rates.sponsors_window, round(count / n * 100, 1)
+        made = BaseRate(rate, percent, n, count, window, OWN_SOURCE, None, None, None)
+        yield ContextNote(f"{count:,} of {n:,} {said} ({window})", (made,))
+
+
 def _shares(rates: BaseRates, rate: RateId, said: str) -> Iterator[ContextNote]:
     """Yield one note with the share in each window: "51.6 % of 1,475 … (…); 56.5 % of …"."""
     found = rates.get(rate, ())
@@ -149,11 +200,6 @@ def _shares(rates: BaseRates, rate: RateId, said: str) -> Iterator[ContextNote]:
         parts = [f"{_share(first)} {said}{_window(first)}"]
         parts += [f"{_share(one)}{_window(one)}" for one in others]
         yield ContextNote("; ".join(parts), found)
-
-
-def _resumed(rates: BaseRates, rate: RateId, said: str) -> Iterator[ContextNote]:
-    """Yield the note of a share that counts trials that were completed later, too."""
-    yield from _shares(rates, rate, f"{said} or were completed")
 
 
 def _share(rate: BaseRate) -> str:

@@ -3,6 +3,9 @@
 A stop counts if it was seen to begin and was followed for a year. A trial resumed if a later
 version is recruiting, about to recruit, active or completed. Suspensions whose reason names
 COVID-19 are left out. Slips are counted in trials whose versions begin with the registration.
+Changes of primary outcomes are counted in those of them whose first planned primary completion
+has passed, and for changes after completion, has passed for a year. Changes in wording, and those
+that are unresolved, do not count.
 
 Does no I/O.
 """
@@ -14,18 +17,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median, quantiles
+from typing import Any
 
 from ctsync.dates import PartialDate
 from ctsync.model import KeyFields
-from ctsync.record.context.base_rates import PUBLISHED_RATES, BaseRate, BaseRates, RateId
+from ctsync.record.context.base_rates import (
+    OWN_SOURCE,
+    PUBLISHED_RATES,
+    BaseRate,
+    BaseRates,
+    RateId,
+)
+from ctsync.record.context.event_context import is_primary_outcome_change
+from ctsync.record.context.sponsor_past import SponsoredTrial
 from ctsync.record.events.trial_dates import count_slips
 from ctsync.record.registry.unknown_status import ACTIVE
 
 LARGE_ENOUGH = 400
 """The smallest number of trials for which a rate of your own replaces the published one: the
 standard error of a share is then at most 2.5 percentage points."""
-
-OWN_SOURCE = "the versions in this database"
 
 _FOLLOWED_DAYS = 365
 _RESUMED = ACTIVE | {"COMPLETED"}
@@ -40,18 +50,22 @@ _REOPENED = {
     "WITHDRAWN": RateId.WITHDRAWN_REOPENED,
 }
 _FEWEST_FOR_QUARTILES = 4
+_RECRUITING = frozenset({"while recruiting", "after recruitment"})
+_COMPLETED = frozenset({"after completion", "after the results"})
 
 
 @dataclass(frozen=True, slots=True)
 class TrialCourse:
     """The versions of one trial, oldest first: the first day and the key fields of each.
 
-    `is_complete` says whether they begin with the registration.
+    `is_complete` says whether they begin with the registration. `outcome_stages` are the stages
+    of the trial at which a primary outcome changed, as `stage_of_change` returns them.
     """
 
     days: Sequence[date]
     keys: Sequence[KeyFields]
     is_complete: bool
+    outcome_stages: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +81,55 @@ class _Stop:
 def count_rates(courses: Iterable[TrialCourse], *, until: date) -> BaseRates:
     """Count the base rates in these trials; `until` is the last day that their versions cover.
 
-    A rate without a trial is left out. The rates of outcomes need records, so they are not counted.
+    A rate without a trial is left out.
     """
     stops: list[_Stop] = []
     slips: list[int] = []
     shares: list[float] = []
+    outcomes: list[tuple[int, frozenset[str]]] = []
     for course in courses:
         stops += _stops(course, until)
         if course.is_complete and (dates := _completion_dates(course.keys)):
             slips.append(count_slips(dates))
+            outcomes.append(((until - dates[0].last).days, course.outcome_stages))
         shares += _terminated_share(course.keys)
     window = f"up to {until:%Y-%m}"
-    found = [*_stop_rates(stops, window), *_slip_rates(slips, window), *_enrollment(shares, window)]
-    return {rate.id: (rate,) for rate in found}
+    found = [
+        *_stop_rates(stops, window),
+        *_slip_rates(slips, window),
+        *_enrollment(shares, window),
+        *_outcome_rates(outcomes, window),
+    ]
+    return BaseRates({rate.id: (rate,) for rate in found})
+
+
+def sponsored_trial(course: TrialCourse) -> SponsoredTrial | None:
+    """Return a trial for the counts of its sponsor; None if it names none."""
+    newest = course.keys[-1]
+    if not newest.lead_sponsor:
+        return None
+    dates = _completion_dates(course.keys) if course.is_complete else []
+    slip = dates[0].shift_to(dates[-1]).days if dates else None
+    return SponsoredTrial(newest.lead_sponsor, newest.status, slip)
+
+
+def stage_of_change(inputs: Mapping[str, Any]) -> str | None:
+    """Return the stage of a trial at which a primary outcome changed, from the event's inputs.
+
+    None for every other event.
+    """
+    is_counted = is_primary_outcome_change(inputs) and inputs.get("change") != "unresolved"
+    stage = inputs.get("stage")
+    return stage if is_counted and isinstance(stage, str) else None
 
 
 def preferred(own: BaseRates, published: BaseRates = PUBLISHED_RATES) -> BaseRates:
-    """Return the rates to show: your own if they count LARGE_ENOUGH trials, else published."""
-    return {**published, **{rate: found for rate, found in own.items() if is_large(found)}}
+    """Return the rates to show: your own if they count LARGE_ENOUGH trials, else published.
+
+    The past of sponsors is from your own.
+    """
+    large = {rate: found for rate, found in own.items() if is_large(found)}
+    return BaseRates({**published, **large}, own.sponsors, own.sponsors_window)
 
 
 def is_large(rates: Sequence[BaseRate]) -> bool:
@@ -132,6 +177,16 @@ def _slip_rates(slips: Sequence[int], window: str) -> Iterator[BaseRate]:
         yield from _share(rate, again, of=len(there), window=window)
 
 
+def _outcome_rates(trials: Sequence[tuple[int, frozenset[str]]], window: str) -> Iterator[BaseRate]:
+    """Yield the rates of trials given as days since completion, and stages with a change."""
+    for rate, stages, least in (
+        (RateId.PRIMARY_OUTCOME_CHANGED_RECRUITING, _RECRUITING, 1),
+        (RateId.PRIMARY_OUTCOME_CHANGED_COMPLETED, _COMPLETED, _FOLLOWED_DAYS),
+    ):
+        counted = [bool(changed & stages) for days, changed in trials if days >= least]
+        yield from _share(rate, sum(counted), of=len(counted), window=window)
+
+
 def _enrollment(shares: Sequence[float], window: str) -> Iterator[BaseRate]:
     if shares:
         low, high = _quartiles(shares)
@@ -177,7 +232,7 @@ def read_rates(rows: Iterable[Mapping[str, object]]) -> BaseRates:
         if _is_rate(row):
             rate = BaseRate(**{**row, "id": RateId(str(row["id"]))})  # type: ignore[arg-type]  # checked above
             found[rate.id] = (rate,)
-    return found
+    return BaseRates(found)
 
 
 def _is_rate(row: Mapping[str, object]) -> bool:

@@ -15,10 +15,11 @@ class Preset(StrEnum):
 
 
 PRESETS: Mapping[Preset, Mapping[str, float]] = {
-    # your own trials: small moves matter early, because you can still act
+    # your own trials: small moves matter early, because you can still act. With 180 days, 51 of
+    # 110 moves of 30 days or more would be critical in docs/levels.md's 452 versions
     Preset.SPONSOR: {
         "slip_notable_days": 30,
-        "slip_critical_days": 180,
+        "slip_critical_days": 270,
         "start_slip_notable_days": 30,
         "enrollment_target_change_percent": 5,
         "sites_notable_count": 3,

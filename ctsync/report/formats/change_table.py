@@ -6,13 +6,14 @@ CSV files and workbooks show the same columns, described in `COLUMNS`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
 from ctsync.dates import PartialDate
 from ctsync.model import StoredEvent
+from ctsync.record.context import ContextNote, shown_context
 from ctsync.report.report import Report, ReportStep, ReportTrial
 from ctsync.report.words.event_text import detail, is_measured, move, move_since_first, short, sides
 
@@ -60,6 +61,7 @@ COLUMNS = (
     Column("path", "place in the record", 40),
     Column("compare_url", "page of the registry that compares both versions", 20),
     Column("url", "page of the trial at the registry", 20),
+    Column("context", "the past of the trial and its sponsor, and base rates, separated by |", 50),
 )
 """The columns in their order. New columns are added at the end."""
 
@@ -84,10 +86,18 @@ def change_rows(report: Report) -> Iterator[ChangeRow]:
         for step in trial.steps:
             for line in step.lines:
                 for stored in line.events:
-                    yield ChangeRow(_values(trial, step, stored))
+                    # each row has all its notes, because rows may be sorted and filtered
+                    notes = shown_context(stored.event, report.rates, sponsor=stored.lead_sponsor)
+                    yield ChangeRow(_values(trial, step, stored, context=notes))
 
 
-def _values(trial: ReportTrial, step: ReportStep, stored: StoredEvent) -> tuple[Value, ...]:
+def _values(
+    trial: ReportTrial,
+    step: ReportStep,
+    stored: StoredEvent,
+    *,
+    context: Iterable[ContextNote],
+) -> tuple[Value, ...]:
     event, heading = stored.event, trial.heading
     before, after = sides(event)
     posted = PartialDate.parse(step.posted)
@@ -120,6 +130,7 @@ def _values(trial: ReportTrial, step: ReportStep, stored: StoredEvent) -> tuple[
         event.path,
         step.compare_url,
         trial.url,
+        " | ".join(note.text for note in context),
     )
 
 

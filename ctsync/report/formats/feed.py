@@ -10,6 +10,7 @@ from datetime import UTC, datetime, time
 from urllib.parse import quote
 
 from ctsync.dates import PartialDate, format_timestamp
+from ctsync.record.context import BaseRates
 from ctsync.report.alike_lines import alike
 from ctsync.report.formats.plain_text import said
 from ctsync.report.mail.subject import trial_subject
@@ -26,6 +27,7 @@ from ctsync.report.sentences import (
     window_line,
 )
 from ctsync.report.trial.site_links import SiteLinks
+from ctsync.report.version_steps import with_context
 from ctsync.report.words.net_changes import net_changes
 from ctsync.report.words.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
@@ -49,7 +51,11 @@ def entries(report: Report, links: SiteLinks | None = None) -> list[FeedEntry]:
 
     With `links`, the entry of a version links to the page of its trial in that site.
     """
-    versions = [_linked(trial, step, links) for trial in report.trials for step in trial.steps]
+    versions = [
+        _linked(trial, _with_own_context(step, report.rates), links)
+        for trial in report.trials
+        for step in trial.steps
+    ]
     newest_first = sorted(versions, key=lambda entry: entry.updated, reverse=True)
     return [_overview(report), *newest_first]
 
@@ -138,6 +144,11 @@ def read_json_feed(text: str) -> list[FeedEntry]:
         raise ValueError(f"not a feed of ctsync: {error!r}") from error
 
 
+def _with_own_context(step: ReportStep, rates: BaseRates | None) -> ReportStep:
+    """The step with its full context: an entry stands alone, but a report shows each note once."""
+    return replace(step, lines=tuple(with_context(step.lines, rates, set())))
+
+
 def _linked(trial: ReportTrial, step: ReportStep, links: SiteLinks | None) -> FeedEntry:
     page = links.version(trial.nct_id, step.to_version) if links else ""
     if not page:
@@ -164,6 +175,8 @@ def _told(trial: ReportTrial, step: ReportStep) -> Iterator[str]:
     yield step_title(step)
     for line in alike(step.lines):
         yield f"{line.stored.event.label}: {said(line)} [{line.rules}]"
+        for note in line.context:
+            yield f"context: {note.text}"
     if step.is_cut and step.command:
         yield f"in full: {step.command}"
     if step.compare_url:

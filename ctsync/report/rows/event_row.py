@@ -59,7 +59,7 @@ class EventRow:
     url: str
     """The page of the trial at the registry."""
     context: tuple[ContextNote, ...]
-    """The trial's own past and the base rates that apply, in notes; empty if there are none."""
+    """The trial's own past, the base rates that apply and the sponsor's past; may be empty."""
 
 
 def event_values(stored: StoredEvent, rates: BaseRates | None = PUBLISHED_RATES) -> tuple[Any, ...]:
@@ -92,7 +92,7 @@ def event_values(stored: StoredEvent, rates: BaseRates | None = PUBLISHED_RATES)
         stored.fetched,
         event.summary,
         stored.url,
-        context_of(event, rates),
+        context_of(event, rates, sponsor=stored.lead_sponsor),
     )
 
 

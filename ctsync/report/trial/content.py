@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from ctsync.model import NctId, StoredEvent, Version
-from ctsync.record.context import PUBLISHED_RATES, BaseRates
+from ctsync.record.context import PUBLISHED_RATES, BaseRates, ContextNote
 from ctsync.record.flags import Flag
 from ctsync.report.trial.timeline import Timeline
 from ctsync.report.words.trial_heading import TrialHeading, heading_of_key
@@ -19,7 +19,7 @@ class TrialContent:
 
     `record_heading` comes from the newest record; if it is None, key fields take its place. `flags`
     are those to show for the day `flagged_on`. `rates` are the base rates shown beside changes;
-    with None, changes have no context.
+    with None, changes have no context. `standing` is the context of what the newest version shows.
     """
 
     versions: Sequence[Version]
@@ -29,6 +29,7 @@ class TrialContent:
     flags: Sequence[Flag] = ()
     flagged_on: date | None = None
     rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
+    standing: Sequence[ContextNote] = ()
 
     @property
     def nct_id(self) -> NctId:

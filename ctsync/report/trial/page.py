@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ctsync.dates import format_timestamp
 from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent, Version
-from ctsync.record.context import BaseRates
+from ctsync.record.context import BaseRates, ContextNote, flag_context
 from ctsync.record.enum_words import enum_words
 from ctsync.record.flags import FLAG_LABELS, Flag
 from ctsync.record.trial_line import state_of
@@ -47,12 +47,16 @@ class PageStep:
 
 @dataclass(frozen=True, slots=True)
 class PageFlag:
-    """A fact about the record: its name, the day since which it is true, words and source."""
+    """A fact about the record: its name, the day since which it is true, words and source.
+
+    `context` holds base rates in words.
+    """
 
     label: str
     since: str
     words: str
     source: str
+    context: tuple[ContextNote, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class TrialPage:
     url: str
     heading: TrialHeading
     summary: str
+    standing: tuple[ContextNote, ...]
     timeline: Timeline
     flags: tuple[PageFlag, ...]
     flagged_on: str
@@ -95,8 +100,9 @@ def page(story: TrialContent, window: Window) -> TrialPage:
         url=STUDY_PAGE + story.nct_id,
         heading=story.heading,
         summary=state_of(newest.key, on=window.until.date()),
+        standing=tuple(story.standing),
         timeline=story.timeline,
-        flags=tuple(_flag(flag) for flag in story.flags),
+        flags=tuple(_flag(flag, story.rates) for flag in story.flags),
         flagged_on=f"{story.flagged_on or window.until.date()}",
         rows=tuple(version_row(version, story.events) for version in reversed(story.versions)),
         steps=tuple(
@@ -105,9 +111,10 @@ def page(story: TrialContent, window: Window) -> TrialPage:
     )
 
 
-def _flag(flag: Flag) -> PageFlag:
+def _flag(flag: Flag, rates: BaseRates | None) -> PageFlag:
     since = f"since {flag.since}" if flag.since else ""
-    return PageFlag(FLAG_LABELS[flag.id], since, flag.words, flag.source)
+    context = flag_context(flag.id, rates)
+    return PageFlag(FLAG_LABELS[flag.id], since, flag.words, flag.source, context)
 
 
 def version_row(version: Version, events: Sequence[StoredEvent]) -> PageVersion:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, time
 from operator import attrgetter
@@ -63,6 +63,7 @@ _OLDER = SNAPSHOTS.alias("older")
 _ELSEWHERE: dict[str, ColumnElement[Any]] = {
     "event_id": EVENTS.c.id,
     "brief_title": func.coalesce(_NEWER.c.brief_title, _OLDER.c.brief_title),
+    "lead_sponsor": func.coalesce(_NEWER.c.lead_sponsor, _OLDER.c.lead_sponsor),
     "from_version": _number_of(_OLDER),
     "to_version": _number_of(_NEWER),
     "from_registry_version": _OLDER.c.registry_version,
@@ -106,6 +107,16 @@ class EventReads(Reads):
         with self._reading() as connection:
             for row in connection.execute(oldest_first.execution_options(yield_per=BATCH)):
                 yield _stored(row)
+
+    def each_inputs(self, wanted: EventFilter) -> Iterator[tuple[NctId, Mapping[str, Any]]]:
+        """Iterate over the trial and the inputs of each event, in no order, ignoring `limit`.
+
+        Much faster than `each`, because it does not number the versions.
+        """
+        statement = _narrowed(select(EVENTS.c.nct_id, EVENTS.c.inputs), wanted)
+        with self._reading() as connection:
+            for nct_id, inputs in connection.execute(statement.execution_options(yield_per=BATCH)):
+                yield NctId(nct_id), inputs
 
     def of_run(self, run_id: int) -> list[StoredEvent]:
         """Return the events that a run stored, oldest first."""
