@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ctsync.model import Kind, Level
 
-RULES_VERSION = 4
+RULES_VERSION = 5
 """Increased whenever a rule's id, condition or level, or the words of events change."""
 
 
