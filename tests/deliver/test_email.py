@@ -545,7 +545,19 @@ def test_a_subject_arrives_as_it_was_written(words: str) -> None:
 @pytest.mark.parametrize("recipient", ["anna@example.org", "άννα@example.org"])
 def test_a_long_subject_in_another_script_arrives_as_it_was_written(recipient: str) -> None:
     """A server received a second blank, or none, where the encoded subject was folded."""
-    words = "Μελέτη της ασφάλειας και της αποτελεσματικότητας σε ασθενείς με λευχαιμία =?".split()
+    words = [
+        "Μελέτη",
+        "της",
+        "ασφάλειας",
+        "και",
+        "της",
+        "αποτελεσματικότητας",
+        "σε",
+        "ασθενείς",
+        "με",
+        "λευχαιμία",
+        "=?",
+    ]
     routes = {recipient: replace(ANNA, recipient=recipient)}
     with running(enable_SMTPUTF8=True) as server:
         mail = channel(server, *routes.values())

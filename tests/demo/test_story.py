@@ -166,8 +166,8 @@ def test_the_demo_registry_finds_the_trial_by_its_org_study_id_on_every_load(clo
             (found,) = client.find_org_id(story.ORG_STUDY_ID)
             named = look_up(client, [found])
             assert (named.found[found].title, named.failed) == (
-                "Intraosseous Administration of Mesenchymal Stromal Cells for Patients With Graft Failure After "
-                "Allo-HSCT",
+                "Intraosseous Administration of Mesenchymal Stromal Cells for Patients With "
+                "Graft Failure After Allo-HSCT",
                 {},
             )
             answer = client.study(found, version)
