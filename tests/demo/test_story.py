@@ -165,11 +165,8 @@ def test_the_demo_registry_finds_the_trial_by_its_org_study_id_on_every_load(clo
             assert version.data_timestamp == load
             (found,) = client.find_org_id(story.ORG_STUDY_ID)
             named = look_up(client, [found])
-            assert (named.found[found].title, named.failed) == (
-                "Intraosseous Administration of Mesenchymal Stromal Cells for Patients With "
-                "Graft Failure After Allo-HSCT",
-                {},
-            )
+            assert named.found[found].title.startswith("Intraosseous Administration of Mesenchymal")
+            assert named.failed == {}
             answer = client.study(found, version)
             assert isinstance(answer, Observation)
             seen.append(answer.study["protocolSection"]["statusModule"]["overallStatus"])

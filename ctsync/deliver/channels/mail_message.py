@@ -44,11 +44,11 @@ class _MailPolicy(EmailPolicy):
     def fold(self, name: str, value: Any) -> str:
         """Return the lines of a header."""
         if name.lower() != "subject":
-            return super().fold(name, value)
+            return str(super().fold(name, value))
         text = str(value)
         if "=?" in text or not (self.utf8 or text.isascii()):
             coded = Header(text, "utf-8", header_name=name)
-            text = coded.encode(linesep=self.linesep)
+            text = coded.encode(linesep=str(self.linesep))
         return f"{name}: {text}{self.linesep}"
 
     def fold_binary(self, name: str, value: Any) -> bytes:
