@@ -28,8 +28,7 @@ _SEARCH_PARAMETERS = {**_RECORD_PARAMETERS, "fields": "NCTId|OrgStudyId", "pageS
 _LOOKUP_PARAMETERS = {
     **_RECORD_PARAMETERS,
     "fields": "NCTId|NCTIdAlias|BriefTitle|OverallStatus|LeadSponsorName",
-    "pageSize": "2",
-    "countTotal": "true",
+    "pageSize": "1000",
 }
 _ORG_STUDY_ID = re.compile(r'AREA\[OrgStudyId\]"([^"]*)"')
 
@@ -53,7 +52,7 @@ def answer(study: JsonObject, load: datetime, target: str) -> JsonObject | None:
         **_LOOKUP_PARAMETERS,
         "filter.ids": identification["nctId"],
     }:
-        return {"totalCount": 1, "studies": [_looked_up(study)]}
+        return {"studies": [_looked_up(study)]}
     wanted = _ORG_STUDY_ID.fullmatch(params.pop("filter.advanced", ""))
     if path == "/studies" and wanted is not None and params == _SEARCH_PARAMETERS:
         row = {key: identification[key] for key in ("nctId", "orgStudyIdInfo")}

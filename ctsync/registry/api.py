@@ -220,8 +220,8 @@ class RegistryApi:
         for study in studies:
             identity = identity_of(study)
             if identity is None or asked.isdisjoint(identity.names):
-                who = identity.nct_id if identity else "none"
-                _logger.warning("study ignored reason=not_requested nct_id=%s", who)
+                who = identity.nct_id if identity else "a trial without an NCT id"
+                _logger.warning("ignored a record that was not requested: %s", who)
                 continue
             for name in asked & identity.names:
                 observation = self._observe(identity.nct_id, name, study, load)

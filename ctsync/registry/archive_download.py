@@ -77,7 +77,7 @@ class ArchiveDownload:
 
     @staticmethod
     def _not_offered(partial: ResumableFile, reason: str) -> None:
-        _logger.warning("no bulk download reason=%s", for_log(reason))
+        _logger.warning("the registry offers no bulk download: %s", for_log(reason))
         partial.discard()
 
 

@@ -68,12 +68,21 @@ class IdBatches:
                     self._failed = None
                     yield batch, error
                     continue
-                _logger.warning("batch halved ids=%d reason=%s", len(batch), for_log(str(error)))
+                _logger.info(
+                    "the registry did not answer a request for %d trials; requesting them in two "
+                    "halves: %s",
+                    len(batch),
+                    for_log(str(error)),
+                )
                 self._note_failure(len(batch))
                 middle = len(batch) // 2
                 waiting += [batch[middle:], batch[:middle]]
             except RegistryError as error:
-                _logger.info("batch failed ids=%d reason=%s", len(batch), for_log(str(error)))
+                _logger.info(
+                    "the registry did not answer a request for %s: %s",
+                    "1 trial" if len(batch) == 1 else f"{len(batch)} trials",
+                    for_log(str(error)),
+                )
                 yield batch, error
             else:
                 self._worked = max(self._worked, len(batch))

@@ -80,8 +80,9 @@ class StudyPages:
         fields = params.get("fields", "")
         self._largest[fields] = max(SMALLEST_PAGE, failed // 2)
         self._worked.pop(fields, None)
-        _logger.warning(
-            "page halved studies=%d to=%d reason=%s",
+        _logger.info(
+            "the registry did not answer a request for a page of %d trials; requesting pages of "
+            "%d: %s",
             failed, self._largest[fields], for_log(str(error)),
         )  # fmt: skip
         return found

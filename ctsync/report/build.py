@@ -23,7 +23,7 @@ from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import counted
 from ctsync.report import summary as words
 from ctsync.report.mail.subject import subject_of, subject_of_trial
-from ctsync.report.mail.welcome import heading, status_of, status_totals
+from ctsync.report.mail.welcome import heading, in_order, status_of, status_totals
 from ctsync.report.report import (
     Coverage,
     Fold,
@@ -89,7 +89,7 @@ def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Rep
     changed = {stored.nct_id for stored in changes}
     welcomes = [
         _welcome(stored, window, scope, changed=changed)
-        for stored in baselines
+        for stored in sorted(baselines, key=lambda stored: stored.nct_id)
         if _is_welcomed(stored, scope)
     ]
     return _assemble(changes, welcomes, window, scope, new={one.nct_id for one in baselines})
@@ -115,7 +115,7 @@ def build_welcome(keys: Mapping[NctId, KeyFields], *, window: Window, scope: Sco
             state_of(key, on=window.until.date()),
             status_of(key),
         )
-        for nct_id, key in keys.items()
+        for nct_id, key in in_order(keys, window.until.date())
     ]
     report = _assemble([], welcomes, window, scope)
     return replace(report, subject=heading(report), statuses=status_totals(keys.values()))
@@ -137,7 +137,7 @@ def _assemble(
     kept, left_out = _limited(groups, window, scope)
     counts = Counter(group.level for group in groups)
     by_level = {level: counts[level] for level in Level}
-    welcomes = tuple(sorted(found, key=lambda welcome: welcome.nct_id))
+    welcomes = tuple(found)
     report_id = _report_id(changes, welcomes, window, scope)
     line = words.headline(
         by_level,
@@ -201,7 +201,7 @@ def _report_id(
 ) -> str:
     """A digest of the content: the same events in the same window give the same id."""
     seen = sorted((s.nct_id, s.from_version or 0, s.to_version, s.event.path) for s in events)
-    new = [welcome.nct_id for welcome in welcomes]
+    new = sorted(welcome.nct_id for welcome in welcomes)
     # two selections of the same events are two reports
     selection = [scope.selection.line()] if scope.selection.has_filters else []
     text = repr((scope.title, window.since, window.until, seen, new, *selection))

@@ -279,6 +279,7 @@ class Assessor:
             after,
             past=[version.key for version in versions],
             stood_from=stands_from_next(versions, key.posted, self.load.data_timestamp),
+            registry_versions=[*(version.registry_version for version in versions), None],
             thresholds=self.thresholds,
         )
         comparable = before if newest.source is not Source.HISTORY else None

@@ -53,7 +53,13 @@ def steps(*versions: JsonObject) -> list[list[Event]]:
     records = [canonicalize(v) for v in versions]
     keys = [key_fields(record.body) for record in records]
     return [
-        classify(diff(before, after), before, after, past=keys[: n + 1])
+        classify(
+            diff(before, after),
+            before,
+            after,
+            past=keys[: n + 1],
+            registry_versions=range(n + 2),
+        )
         for n, (before, after) in enumerate(pairwise(records))
     ]
 

@@ -540,3 +540,35 @@ def test_a_subject_arrives_as_it_was_written(words: str) -> None:
         changed += message_from_bytes(head, policy=default)["Subject"] != mail["Subject"]
     print(f"10 subjects with {words}: {changed} arrived changed")
     assert changed == 0
+
+
+@pytest.mark.parametrize("recipient", ["anna@example.org", "άννα@example.org"])
+def test_a_long_subject_in_another_script_arrives_as_it_was_written(recipient: str) -> None:
+    """A server received a second blank, or none, where the encoded subject was folded."""
+    words = [
+        "Μελέτη",
+        "της",
+        "ασφάλειας",
+        "και",
+        "της",
+        "αποτελεσματικότητας",
+        "σε",
+        "ασθενείς",
+        "με",
+        "λευχαιμία",
+        "=?",
+    ]
+    routes = {recipient: replace(ANNA, recipient=recipient)}
+    with running(enable_SMTPUTF8=True) as server:
+        mail = channel(server, *routes.values())
+        written = []
+        for n in range(len(words) * 2):
+            name = "x" * n + " " + " ".join(words[n % len(words) :] + words[: n % len(words)])
+            left = stored(event(Kind.LEFT, before=name, after=None))
+            sent = replace(message([left], key=f"key{n}"), route=routes[recipient])
+            written.append(str(write_mail(sent, sender=SENDER)["Subject"]))
+            mail.send(sent)
+        mail.close()
+    changed = sum(a != b["Subject"] for a, b in zip(written, server.mails, strict=True))
+    print(f"{len(written)} subjects in Greek to {recipient}: {changed} arrived changed")
+    assert changed == 0

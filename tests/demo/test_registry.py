@@ -22,8 +22,7 @@ LOOKUP = {
     **RECORD,
     "filter.ids": story.TRIAL,
     "fields": "NCTId|NCTIdAlias|BriefTitle|OverallStatus|LeadSponsorName",
-    "pageSize": "2",
-    "countTotal": "true",
+    "pageSize": "1000",
 }
 SEARCH = {**RECORD, "fields": "NCTId|OrgStudyId", "pageSize": "1000"}
 LOADS = [step.load for step in story.steps() if step.load is not None]

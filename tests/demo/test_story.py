@@ -16,6 +16,7 @@ from ctsync.demo.story import Truth
 from ctsync.model import JsonObject, Observation
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
+from ctsync.sync.watches.query_preview import look_up
 from tests.replay.search.pieces import find, pieces
 
 POSTED, UNKNOWN, COMPLETED = "2018-01-04", "2023-01-03", "2024-03-14"
@@ -163,6 +164,9 @@ def test_the_demo_registry_finds_the_trial_by_its_org_study_id_on_every_load(clo
             version = client.version()
             assert version.data_timestamp == load
             (found,) = client.find_org_id(story.ORG_STUDY_ID)
+            named = look_up(client, [found])
+            assert named.found[found].title.startswith("Intraosseous Administration of Mesenchymal")
+            assert named.failed == {}
             answer = client.study(found, version)
             assert isinstance(answer, Observation)
             seen.append(answer.study["protocolSection"]["statusModule"]["overallStatus"])

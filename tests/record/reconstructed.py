@@ -39,7 +39,8 @@ def studies(nct_id: str) -> list[JsonObject]:
 
 def steps(nct_id: str) -> list[list[Event]]:
     """Return the events of each step. The first step is from version 1 to 2."""
-    return history(*studies(nct_id))
+    found = studies(nct_id)
+    return history(*found, numbers=range(len(found)))
 
 
 def _study(nct_id: str, facts: dict[str, Any]) -> JsonObject:

@@ -108,16 +108,22 @@ def events_between(
     after: Record | JsonObject,
     *,
     past: Sequence[KeyFields] | None = None,
+    numbers: Sequence[int | None] = (),
     thresholds: Thresholds | None = None,
 ) -> list[Event]:
-    """Return the events of a step. Asserts that exactly one event reports each change."""
+    """Return the events of a step. Asserts that exactly one event reports each change.
+
+    `numbers` are the registry's numbers of the versions of `past` and of the new one.
+    """
     old = before if isinstance(before, Record) else canonicalize(before)
     new = after if isinstance(after, Record) else canonicalize(after)
     changes = diff(old, new)
     earlier = list(past or [])
     if not earlier or earlier[-1] != key_fields(old.body):
         earlier.append(key_fields(old.body))
-    events = classify(changes, old, new, past=earlier, thresholds=thresholds)
+    events = classify(
+        changes, old, new, past=earlier, registry_versions=numbers, thresholds=thresholds
+    )
     assert uncovered(changes, events) == {}
     return events
 
@@ -139,12 +145,18 @@ def the_event(events: Sequence[Event], kind: Kind, path_end: str = "") -> Event:
     return found[0]
 
 
-def history(*versions: JsonObject) -> list[list[Event]]:
-    """Return the events of each step of a history, classified with all earlier versions."""
+def history(
+    *versions: JsonObject, numbers: Sequence[int | None] | None = None
+) -> list[list[Event]]:
+    """Return the events of each step of a history, classified with all earlier versions.
+
+    `numbers` are the registry's numbers of the versions; by default they are unknown.
+    """
     records = [canonicalize(version) for version in versions]
     past: list[KeyFields] = []
     steps = []
     for before, after in pairwise(records):
         past.append(key_fields(before.body))
-        steps.append(events_between(before, after, past=past))
+        known = () if numbers is None else numbers[: len(past) + 1]
+        steps.append(events_between(before, after, past=past, numbers=known))
     return steps

@@ -117,6 +117,24 @@ def test_an_edited_long_text_is_reported_with_its_word_counts():
     assert (event.inputs["words_removed"], event.inputs["words_added"]) == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("\n", " ", "only blanks or line breaks changed"),
+        ("; ", ", ", "only punctuation or line breaks changed"),
+    ],
+)
+def test_an_edit_without_another_word_counts_no_words_and_is_administrative(old, new, says):
+    """NCT00373425 was shown as "edited: , 171 words kept"."""
+    lines = [f"criterion {n}; with a reason{'' if n % 2 else ';'}" for n in range(40)]
+    before = "Inclusion:\n" + "\n".join(lines)
+    (event,) = events_between(
+        study(eligibility=before), study(eligibility=before.replace(old, new))
+    )
+    assert event.summary == f"Eligibility Criteria: {says}"
+    assert (event.rule, event.level) == ("R-ADM-07", Level.ADMINISTRATIVE)
+
+
 def test_an_fdaaa_violation_is_notable():
     path = "annotationSection__annotationModule__violationAnnotation__violationEvents"
     one = {"type": "VIOLATION_IDENTIFIED", "creationDate": "2026-01-01"}

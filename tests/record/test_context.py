@@ -26,8 +26,8 @@ def status_event(after, **more):
     return the_event(events, Kind.STATUS, ".overallStatus")
 
 
-def slips(*dates):
-    *_, last = history(*(study(primary=dated(date)) for date in dates))
+def slips(*dates, numbers=None):
+    *_, last = history(*(study(primary=dated(date)) for date in dates), numbers=numbers)
     return the_event(last, Kind.PRIMARY_COMPLETION_DATE)
 
 
@@ -76,17 +76,28 @@ def test_a_step_that_stops_nothing_has_no_context(status):
     assert texts(status_event(status)) == []
 
 
-def test_a_second_stop_names_the_first():
+@pytest.mark.parametrize(
+    ("numbers", "words", "days"),
+    [
+        ([3, 4, 5, 6], "91 days in 2020", 91),
+        # a version may be missing, so the length is not known
+        ([3, 4, 6, 7], "recorded on 2020-03-16", None),
+        ([3, 4, None, None], "recorded on 2020-03-16", None),
+        (None, "recorded on 2020-03-16", None),
+    ],
+)
+def test_a_second_stop_names_the_first(numbers, words, days):
     *_, last = history(
         study(posted="2020-03-01"),
         study(status="SUSPENDED", posted="2020-03-16"),
         study(posted="2020-06-15"),
         study(status="TERMINATED", posted="2021-01-01"),
+        numbers=numbers,
     )
     event = the_event(last, Kind.STATUS)
-    assert texts(event)[0] == "suspended before, 91 days in 2020"
+    assert texts(event)[0] == f"suspended before, {words}"
     assert event.inputs["stopped_before"] == [
-        {"status": "SUSPENDED", "since": "2020-03-16", "days": 91}
+        {"status": "SUSPENDED", "since": "2020-03-16", "days": days}
     ]
 
 
@@ -95,10 +106,15 @@ def test_a_slip_shows_the_slips_before_it_and_how_often_another_follows():
         "44.9 % of 49 trials with 1 slip slipped again (histories up to 2022-03)"
     ]
     assert texts(slips("2021-06-01", "2021-09-01", "2021-08-01", "2022-08-01")) == [
-        "2nd slip, +1.2 years (426 days) since first seen",
+        "2nd recorded slip, +1.2 years (426 days) since first seen",
         "45.5 % of 22 trials with 2 slips slipped again (histories up to 2022-03)",
     ]
-    assert texts(slips("2021-06", "2021-09", "2022-09", "2023-08-01"))[0].startswith("3rd slip, +")
+    assert texts(slips("2021-06", "2021-09", "2022-09", "2023-08-01"))[0].startswith(
+        "3rd recorded slip, +"
+    )
+    with_all = texts(slips("2021-06", "2021-09", "2022-09", "2023-08-01", numbers=range(4)))
+    assert with_all[0].startswith("3rd slip, +")
+    assert with_all[0].endswith(" in all")
 
 
 def test_an_actual_date_cannot_slip_again():

@@ -3,7 +3,7 @@
 import pytest
 
 from ctsync.model import Kind, Level
-from tests.record.studies import events_between, history, study, the_event
+from tests.record.studies import dated, events_between, history, study, the_event
 
 
 def status_of(before, after, **more):
@@ -97,15 +97,29 @@ def test_a_step_out_of_unknown_is_compared_with_the_last_known_status():
     assert done.rule == "R-STA-05"
 
 
+SUSPENDED_ONCE = (
+    study(posted="2020-03-01"),
+    study(status="SUSPENDED", posted="2020-03-16"),
+    study(posted="2020-06-15"),
+)
+
+
 def test_a_stop_and_a_restart_are_two_events_and_the_restart_shows_the_duration():
-    first, second = history(
-        study(posted="2020-03-01"),
-        study(status="SUSPENDED", posted="2020-03-16"),
-        study(posted="2020-06-15"),
-    )
+    first, second = history(*SUSPENDED_ONCE, numbers=[3, 4, 5])
     stop, restart = the_event(first, Kind.STATUS), the_event(second, Kind.STATUS)
     assert (stop.path, stop.before, stop.after) == (restart.path, restart.after, restart.before)
     assert restart.summary.endswith("suspended for 3 months (91 days)")
+
+
+@pytest.mark.parametrize(
+    "numbers", [None, [None, None, None], [3, 5, 6], [3, 4, 6], [None, 4, 5], [3, 4, None]]
+)
+def test_no_duration_is_given_if_a_version_may_be_missing(numbers):
+    """Between two syncs, the trial may have restarted and stopped again."""
+    restart = the_event(history(*SUSPENDED_ONCE, numbers=numbers)[1], Kind.STATUS)
+    assert restart.summary.endswith("restarted after a stop, recorded as suspended on 2020-03-16")
+    found = {name: restart.inputs[f"spell_{name}"] for name in ("since", "days", "whole")}
+    assert found == {"since": "2020-03-16", "days": 91, "whole": False}
 
 
 def test_a_status_duration_spans_versions_with_the_same_status():
@@ -118,20 +132,37 @@ def test_a_status_duration_spans_versions_with_the_same_status():
     assert the_event(last, Kind.STATUS).inputs["spell_days"] == 91
 
 
-def test_a_status_duration_with_an_unknown_start_is_a_minimum():
-    event = the_event(
-        events_between(study(posted="2020-03-01"), study(status="COMPLETED", posted="2020-03-31")),
-        Kind.STATUS,
-    )
-    assert event.summary == "Status Recruiting -> Completed: recruiting for at least 30 days"
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ([0, 1], "recruiting for 30 days"),
+        ([1, 2], "recorded as recruiting on 2019-05-08"),
+        (None, "recorded as recruiting on 2019-05-08"),
+    ],
+)
+def test_a_status_duration_needs_a_known_start(numbers, words):
+    versions = study(posted="2019-05-08"), study(status="COMPLETED", posted="2019-06-07")
+    event = the_event(history(*versions, numbers=numbers)[0], Kind.STATUS)
+    assert event.summary == f"Status Recruiting -> Completed: {words}"
 
 
-def test_a_status_duration_that_starts_at_registration_is_exact():
-    first = study(posted="2019-05-08")
-    event = the_event(
-        events_between(first, study(status="COMPLETED", posted="2019-06-07")), Kind.STATUS
+def test_no_duration_is_given_if_the_registry_showed_unknown_meanwhile():
+    """The registry changes a status to UNKNOWN by itself, without a version."""
+    stale = {"posted": "2019-05-08", "verified": "2019-05", "completion": dated("2019-12")}
+    versions = study(**stale), study(status="COMPLETED", posted="2022-06-07")
+    event = the_event(history(*versions, numbers=[0, 1])[0], Kind.STATUS)
+    assert event.summary.endswith(": recorded as recruiting on 2019-05-08")
+
+
+def test_the_first_day_of_an_unknown_status_is_known_only_if_its_first_record_is_stored():
+    """The registry sets UNKNOWN later than the dates of the record."""
+    unknown = study(status="UNKNOWN", last_known="RECRUITING", posted="2020-03-01")
+    completed = study(status="COMPLETED", posted="2020-06-15")
+    (event,) = (
+        the_event(step, Kind.STATUS, ".overallStatus") for step in history(unknown, completed)
     )
-    assert event.summary == "Status Recruiting -> Completed: recruiting for 30 days"
+    assert event.summary == "Status Unknown -> Completed"
+    assert event.inputs["spell_since"] is None
 
 
 def test_expanded_access_is_routine():

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ctsync.record.compare.text_diff import (
     Edit,
     Segment,
+    cosmetic_difference,
     is_cosmetic,
     normal_form,
     token_diff,
@@ -52,10 +53,33 @@ def test_texts_that_differ_only_in_layout_or_letter_case_are_cosmetic_edits(one,
         ("12 months", "1.2 months"),
         ("a b", "ab"),
         ("not x", "x"),
+        ("1:1 ratio", "1 1 ratio"),
+        ("0.5 mg", "05 mg"),
     ],
 )
 def test_a_difference_that_may_change_the_meaning_is_not_cosmetic(one, other):
     assert not is_cosmetic(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "says"),
+    [
+        ("age 18;\n- no pain", "age 18; - no pain", "only blanks or line breaks changed"),
+        ("age 18;\npain", "age 18; pain", "only blanks or line breaks changed"),
+        ("adults, men; women", "adults; men, women", "only punctuation or line breaks changed"),
+        ("Pain.", "Pain", "only punctuation or line breaks changed"),
+        ("Pain", "PAIN", "only letter case changed"),
+        (
+            "adults, men\nWomen",
+            "Adults men women",
+            "only letter case, punctuation, blanks, numbering or markup changed",
+        ),
+    ],
+)
+def test_texts_with_the_same_words_are_cosmetic_edits_with_a_true_reason(one, other, says):
+    assert is_cosmetic(one, other)
+    assert is_cosmetic(other, one)
+    assert cosmetic_difference(one, other) == says
 
 
 @pytest.mark.parametrize("value", [None, 7, [], {}, True])

@@ -86,18 +86,25 @@ def test_a_date_added_or_removed_with_its_type_is_one_event():
 
 
 @pytest.mark.parametrize(
-    ("first_version", "since"), [("2019-05-08", "registered"), ("2020-01-14", "seen")]
+    ("first_version", "numbers", "since", "nth"),
+    [
+        ("2019-05-08", [0, 1, 2, 3], "registered", "2nd"),
+        ("2019-05-08", [0, 1, 3, 4], "registered", "2nd recorded"),
+        ("2019-05-08", None, "registered", "2nd recorded"),
+        ("2020-01-14", None, "seen", "2nd recorded"),
+    ],
 )
-def test_moves_add_up_since_the_first_version(first_version, since):
+def test_moves_add_up_since_the_first_version(first_version, numbers, since, nth):
     *_, last = history(
         study(primary=dated("2021-06"), posted=first_version),
         *(study(primary=dated(d)) for d in ("2021-06-30", "2021-12", "2022-01")),
+        numbers=numbers,
     )
     event = the_event(last, PRIMARY)
     assert (event.days, event.days_since_first, event.inputs["moves"]) == (31, 214, 2)
     assert event.summary.endswith(
         "+1 month (31 days ±30), month precision, "
-        f"+7 months (214 days ±30) since first {since} (2nd move)"
+        f"+7 months (214 days ±30) since first {since} ({nth} move)"
     )
 
 

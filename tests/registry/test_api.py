@@ -344,7 +344,7 @@ def test_a_study_that_was_not_requested_is_ignored_and_logged(
     assert sorted(answers) == ["NCT00000001", "NCT00000002"]
     ignored = [record.getMessage() for record in caplog.records]
     assert len(ignored) == 7
-    assert ignored[0] == "study ignored reason=not_requested nct_id=NCT00000077"
+    assert ignored[0] == "ignored a record that was not requested: NCT00000077"
 
 
 def test_a_single_answer_for_another_trial_is_a_mismatch(web: Web, api: RegistryApi) -> None:

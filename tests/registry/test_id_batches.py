@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +13,7 @@ from ctsync.errors import BadAnswer, RegistryError, RequestRefused
 from ctsync.model import Failed, NctId, Observation
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
+from ctsync.registry.id_batches import IdBatches
 from ctsync.sync.watches.query_preview import look_up
 from tests.fakes import FakeClock
 from tests.registry_fixtures import an_id, publish
@@ -345,3 +347,22 @@ def test_a_study_id_is_found_on_smaller_pages(
 ) -> None:
     replay.faults.add(faults.html_page(), path=STUDIES, only=larger_than(500), times=EVERY_TIME)
     assert open_api().find_org_id("ORG-007") == (an_id(7),)
+
+
+def test_a_batch_that_is_divided_is_logged_in_plain_words_and_not_as_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fetch(batch: Sequence[NctId]) -> int:
+        if len(batch) > 1:
+            raise RequestRefused("HTTP 414")
+        return len(batch)
+
+    ids = [NctId(f"NCT0000000{n}") for n in (1, 2)]
+    with caplog.at_level(logging.INFO, logger="ctsync"):
+        assert [found for _, found in IdBatches(2).each(ids, fetch, most=2)] == [1, 1]
+    ((level, text),) = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert level == "INFO"
+    assert text == (
+        "the registry did not answer a request for 2 trials; requesting them in two halves: "
+        "HTTP 414"
+    )

@@ -40,7 +40,7 @@ def test_a_note_is_shown_once_per_trial() -> None:
     notes = Counter(
         note.text for trial in made().trials for line in trial.lines for note in line.context
     )
-    assert "suspended before, 91 days in 2020" in notes
+    assert "suspended before, recorded on 2020-03-16" in notes
     assert set(notes.values()) == {1}
 
 

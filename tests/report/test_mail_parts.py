@@ -240,3 +240,21 @@ def test_remote_text_adds_no_element_to_a_mail() -> None:
     wrong = [text for text in ATTACKS if not expected.issuperset(tags(text))]
     print(f"mail HTML: {len(ATTACKS)} attacks, {len(wrong)} with other elements")
     assert wrong == []
+
+
+def test_a_welcome_lists_open_trials_first_by_their_next_date_and_says_so() -> None:
+    keys = {
+        an_id(1): KeyFields(status="COMPLETED", completion_date="2030-01"),
+        an_id(2): KeyFields(status="RECRUITING", primary_completion_date="2031-05"),
+        an_id(3): KeyFields(status="NOT_YET_RECRUITING", start_date="2026-12-01"),
+        an_id(4): KeyFields(status="RECRUITING", primary_completion_date="2001-05"),
+        an_id(5): KeyFields(status="TERMINATED"),
+        an_id(6): KeyFields(status="SUSPENDED", start_date="2001-01", completion_date="2030-02-03"),
+    }
+    welcome = build_welcome(keys, window=WINDOW, scope=Scope("melanoma", 6))
+    order = [one.nct_id for one in welcome.welcomes]
+    assert order == [an_id(n) for n in (3, 6, 2, 4, 5, 1)]
+    for written in (render_mail_text(welcome), render_mail_html(welcome)):
+        places = [written.index(nct_id) for nct_id in order]
+        assert places == sorted(places)
+        assert "Open trials come first, by their next date" in " ".join(written.split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -249,6 +250,28 @@ def test_within_a_level_the_largest_move_comes_first() -> None:
     changes = [moved("2026-01-01", "2026-03-01"), counted(100, 50)]
 
     assert row(changes) == "enrollment 100 (estimated) -> 50 (estimated); completion +59 days"
+
+
+@pytest.mark.parametrize(
+    ("primary", "later", "first"),
+    [
+        (730, 730, "primary completion +2.0 years"),
+        (730, 731, "primary completion +2.0 years"),
+        (122, 123, "primary completion +4 months"),
+        (20, 45, "completion +45 days"),
+        (122, 747, "completion +2.0 years"),
+    ],
+)
+def test_of_moves_that_read_alike_the_primary_completion_comes_first(
+    primary: int, later: int, first: str
+) -> None:
+    moves = [
+        replace(moved("2026-01-01", "2026-02-01"), kind=kind, path=f"{kind}.date", days=days,
+                after=(date(2026, 1, 1) + timedelta(days=days)).isoformat())
+        for kind, days in ((Kind.COMPLETION_DATE, later), (Kind.PRIMARY_COMPLETION_DATE, primary))
+    ]  # fmt: skip
+
+    assert row(moves).split("; ")[0] == first
 
 
 def test_the_row_names_every_date_that_moved_since_registration() -> None:

@@ -28,6 +28,8 @@ def keep_history(
     """
     records = [canonicalize(study) for study in studies]
     keys: list[KeyFields] = []
+    is_numbered = source is not Source.LIVE
+    numbers = [number if is_numbered else None for number in range(len(records))]
     head: int | None = None
     with store.unit() as unit:
         for number, record in enumerate(records):
@@ -46,13 +48,17 @@ def keep_history(
                 observed=observed,
                 fetched=FETCHED + timedelta(seconds=number),
                 run_id=None,
-                registry_version=None if source is Source.LIVE else number,
+                registry_version=numbers[number],
             )
             unit.events.add(
                 record.nct_id,
                 from_snapshot=head,
                 to_snapshot=snapshot,
-                events=_events(records[:number], record, keys) if with_events else [],
+                events=(
+                    _events(records[:number], record, keys, numbers[: number + 1])
+                    if with_events
+                    else []
+                ),
                 run_id=None,
                 posted=key.posted,
                 observed=observed,
@@ -64,10 +70,21 @@ def keep_history(
     return records[0].nct_id
 
 
-def _events(before: Sequence[Record], record: Record, keys: Sequence[KeyFields]) -> list[Event]:
+def _events(
+    before: Sequence[Record],
+    record: Record,
+    keys: Sequence[KeyFields],
+    numbers: Sequence[int | None],
+) -> list[Event]:
     if not before:
         return [first_seen(record)]
-    return classify(diff(before[-1], record), before[-1], record, past=list(keys))
+    return classify(
+        diff(before[-1], record),
+        before[-1],
+        record,
+        past=list(keys),
+        registry_versions=numbers,
+    )
 
 
 def leave(store: Store, nct_id: NctId, *, state: State = State.GONE) -> int:

@@ -93,7 +93,7 @@ def test_a_change_back_is_a_version_and_an_event_of_its_own(
     assert versions[0].digest == versions[2].digest
 
 
-def test_the_duration_of_an_unknown_status_comes_from_the_loads_that_showed_it(
+def test_the_first_day_of_an_unknown_status_is_the_load_that_showed_it(
     replay: Any, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, statusVerifiedDate="2023-12", completionDateStruct={"date": "2025-12"})
@@ -108,7 +108,9 @@ def test_the_duration_of_an_unknown_status_comes_from_the_loads_that_showed_it(
         replay.catalogue.edit(ONE, changed | {module: posted})
         result = make_sync().run([ONE])
     (status_event,) = [s.event for s in result.events if s.event.kind is Kind.STATUS]
-    assert status_event.summary == "Status Unknown -> Completed: unknown for 30 days"
+    assert status_event.summary == (
+        "Status Unknown -> Completed: recorded as unknown on 2026-02-05"
+    )
 
 
 def test_a_trial_that_cannot_be_checked_does_not_stop_the_others(

@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
+from typing import Any
 from urllib.parse import quote
 
 from ctsync.config.mail_address import MailAddress, read_address
@@ -30,10 +32,34 @@ MOST_HTML_BYTES = 100_000
 
 Gmail hides the part of an HTML text after the first 102 KB."""
 LONGEST_SUBJECT = 200
-_LONGEST_LINE = 998
-"""Most characters of a line, by RFC 5322."""
-_LONGEST_WORD = 75
-"""Most characters of an encoded word, by RFC 2047."""
+
+
+class _MailPolicy(EmailPolicy):
+    """Writes a subject so that it is read as it was written.
+
+    The library adds or drops a blank at some line breaks of a subject with encoded words. Here, a
+    subject is one line, or encoded completely: blanks between encoded words do not count.
+    """
+
+    def fold(self, name: str, value: Any) -> str:
+        """Return the lines of a header."""
+        if name.lower() != "subject":
+            return str(super().fold(name, value))
+        text = str(value)
+        if "=?" in text or not (self.utf8 or text.isascii()):
+            coded = Header(text, "utf-8", header_name=name)
+            text = coded.encode(linesep=str(self.linesep))
+        return f"{name}: {text}{self.linesep}"
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        """Return the lines of a header as bytes."""
+        if name.lower() != "subject":
+            return super().fold_binary(name, value)
+        return self.fold(name, value).encode("utf-8")
+
+
+_SMTP = _MailPolicy(linesep="\r\n")
+_SMTPUTF8 = _SMTP.clone(utf8=True)
 
 
 def write_mail(message: Message, *, sender: str, site: str = "") -> EmailMessage:
@@ -58,8 +84,8 @@ def _is_large(mail: EmailMessage) -> bool:
 def _compose(message: Message, report: Report, sender: str, site: str) -> EmailMessage:
     author, reader = read_address(sender), read_address(message.route.recipient)
     domain = author.domain
-    policy = SMTPUTF8 if author.needs_smtputf8 or reader.needs_smtputf8 else SMTP
-    mail = EmailMessage(policy=policy)
+    needs_utf8 = author.needs_smtputf8 or reader.needs_smtputf8
+    mail = EmailMessage(policy=_SMTPUTF8 if needs_utf8 else _SMTP)
     mail["From"] = _header(author)
     mail["To"] = _header(reader)
     mail["Subject"] = shorten(for_header(report.subject), LONGEST_SUBJECT)
@@ -80,10 +106,6 @@ def _compose(message: Message, report: Report, sender: str, site: str) -> EmailM
         subtype="html",
         cte="quoted-printable",
     )
-    wide = policy.clone(max_line_length=_LONGEST_LINE)
-    if all(len(word) <= _LONGEST_WORD for word in wide.fold("Subject", mail["Subject"]).split()):
-        # else the library adds a blank before an encoded word that begins a line
-        mail.policy = wide
     return mail
 
 

@@ -129,6 +129,7 @@ def compare_versions(store: Store, question: CompareQuestion) -> Comparison:
         new,
         past=[version.key for version in past],
         stood_from=stands_from([*past, after]) if past else (),
+        registry_versions=[one.registry_version for one in (*past, after)] if past else (),
         thresholds=question.thresholds,
     )
     return Comparison(

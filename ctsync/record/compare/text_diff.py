@@ -29,6 +29,7 @@ _MARKS = str.maketrans({
     "–": "-", "—": "-", "‐": "-", "‑": "-", "−": "-", "\u00a0": " ", "\u200b": "", "\ufeff": "",
 })  # fmt: skip
 _WORD = re.compile(r"\S+\s*")
+_SENTENCE_MARKS = re.compile(r"[.,;:]+(?=\s|\Z)")
 # a word runs up to the next blank or mark, so that no accent is cut from its letter
 _SIGNS = re.escape(string.punctuation + "‘’‚“”„–—‐‑−…•·≥≤±×→«»¿¡®™†‡（）、。，；：")
 _TOKEN = re.compile(rf"(?:\d+(?:[.,]\d+)+|[^\s{_SIGNS}]+(?:['’][^\s{_SIGNS}]+)*|[{_SIGNS}])\s*")
@@ -61,10 +62,40 @@ def _plain_line(line: str) -> str:
 
 
 def is_cosmetic(before: Any, after: Any) -> bool:
-    """Return whether two different texts have the same normal form. False if either is no text."""
+    """Return whether two different texts have the same words. False if either is no text.
+
+    They have the same normal form, or differ in more only where lines break, or in the punctuation
+    behind words.
+    """
     if not (isinstance(before, str) and isinstance(after, str)):
         return False
-    return normal_form(before) == normal_form(after)
+    old, new = normal_form(before), normal_form(after)
+    return (
+        old == new
+        or _without_sentence_marks(old) == _without_sentence_marks(new)
+        or _without_sentence_marks(_unlined(before)) == _without_sentence_marks(_unlined(after))
+    )
+
+
+def cosmetic_difference(before: str, after: str) -> str:
+    """Return what differs between two texts with the same words: "only letter case changed"."""
+    if before.split() == after.split():
+        return "only blanks or line breaks changed"
+    if before.casefold() == after.casefold():
+        return "only letter case changed"
+    if _without_sentence_marks(before) == _without_sentence_marks(after):
+        return "only punctuation or line breaks changed"
+    return "only letter case, punctuation, blanks, numbering or markup changed"
+
+
+def _without_sentence_marks(text: str) -> list[str]:
+    """Return the words without the punctuation behind them; "1:1" and "0.5" stay as they are."""
+    return _SENTENCE_MARKS.sub("", text).split()
+
+
+def _unlined(text: str) -> str:
+    """Return the normal form of a text as if it were one line."""
+    return normal_form(" ".join(text.split()))
 
 
 class Edit(StrEnum):

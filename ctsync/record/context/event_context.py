@@ -74,9 +74,11 @@ def _own_stops(stops: Any) -> Iterator[ContextNote]:
     by_status: dict[str, list[str]] = {}
     for stop in stops if isinstance(stops, list) else ():
         days, since = stop.get("days"), stop.get("since")
-        year = f"in {since[:4]}" if since else ""
-        length = counted(days, "day") if days is not None else ""
-        by_status.setdefault(stop["status"], []).append(f"{length} {year}".strip())
+        if since and days is None:  # a version may be missing: only this day is certain
+            when = f"recorded on {since}"
+        else:
+            when = f"{counted(days, 'day')} in {since[:4]}" if since else ""
+        by_status.setdefault(stop["status"], []).append(when)
     for status, times in by_status.items():
         when = "; ".join(time for time in times if time)
         words = f"{within_sentence(enum_words(status))} before"
@@ -123,7 +125,10 @@ def _date_notes(event: Event, rates: BaseRates) -> Iterator[ContextNote]:
     if slips > 1 and since is not None:
         margin = event.inputs.get("margin_since_first") or 0
         where = "in all" if event.inputs.get("since_registration", True) else "since first seen"
-        yield ContextNote(f"{ordinal(slips)} slip, {signed_days(since, margin)} {where}", ())
+        # between two syncs, a version with a further slip can be missed
+        recorded = "" if event.inputs.get("has_every_version") else "recorded "
+        said = f"{ordinal(slips)} {recorded}slip, {signed_days(since, margin)} {where}"
+        yield ContextNote(said, ())
     is_open = event.after_type != "ACTUAL"
     if event.kind is Kind.PRIMARY_COMPLETION_DATE and is_open and slips in _NEXT_SLIP:
         yield from _shares(

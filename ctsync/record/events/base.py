@@ -26,8 +26,9 @@ class VersionStep:
 
     `past` holds the key fields of all earlier versions, oldest first; the last are those of
     `before`. `days` holds the day on which each version of `past`, and then the newer version,
-    took effect; None if that day is unknown. `changed` holds the changed field paths, without
-    list items.
+    took effect; None if that day is unknown. `numbers` holds the registry's number of each of
+    them, counted from 0; None if unknown. `changed` holds the changed field paths, without list
+    items.
     """
 
     before: Record
@@ -36,6 +37,7 @@ class VersionStep:
     new: KeyFields
     past: tuple[KeyFields, ...]
     days: tuple[date | None, ...]
+    numbers: tuple[int | None, ...]
     thresholds: Thresholds
     changed: frozenset[str] = field(default_factory=frozenset)
 
@@ -48,6 +50,21 @@ class VersionStep:
     def updated(self) -> bool:
         """Whether the sponsor posted an update. The registry's own changes keep the posted date."""
         return self.old.posted != self.new.posted
+
+    @property
+    def has_every_version(self) -> bool:
+        """Whether `past` holds every version of the registry since the registration."""
+        return self.is_unbroken(0, len(self.past)) and self.numbers[0] == 0
+
+    def is_unbroken(self, first: int, last: int) -> bool:
+        """Whether the registry has no other version between these two places of `days`.
+
+        Only the registry's numbers show that: between two syncs, a version can be missed.
+        """
+        numbers = self.numbers[first : last + 1]
+        return None not in numbers and all(
+            newer == (older or 0) + 1 for older, newer in pairwise(numbers)
+        )
 
 
 def day_of(key: KeyFields) -> date | None:
@@ -71,12 +88,12 @@ def days_posted(past: Sequence[KeyFields], new: KeyFields) -> tuple[date | None,
 
 
 def is_since_registration(past: Sequence[KeyFields]) -> bool:
-    """Whether the oldest version of `past` is the registration, as far as its dates show.
+    """Whether the dates of the oldest version of `past` show that it is the registration.
 
     A later version has a newer date of its last update than of its first posting.
     """
-    first = past[0] if past else None
-    return first is None or first.first_posted in {None, first.posted} or first.posted is None
+    first = past[0] if past else KeyFields()
+    return first.posted is not None and first.posted == first.first_posted
 
 
 def absent_as_none(value: Any) -> Any:

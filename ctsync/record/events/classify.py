@@ -54,6 +54,7 @@ def classify(
     *,
     past: Sequence[KeyFields] = (),
     stood_from: Sequence[date] = (),
+    registry_versions: Sequence[int | None] = (),
     thresholds: Thresholds | None = None,
 ) -> list[Event]:
     """Return the events of the changes from one record to the next, grouped by event kind.
@@ -64,10 +65,15 @@ def classify(
 
     `stood_from` holds the day on which each version of `past`, and then `after`, took effect:
     one more than `past`. Without it the records' own dates are used; these do not date the
-    registry's own changes. Raises ValueError if the two lengths do not fit.
+    registry's own changes. `registry_versions` holds the registry's number of the same versions,
+    None if unknown. How long a status lasted and how often a date moved is known only if no
+    number is missing. Raises ValueError if the lengths do not fit.
     """
-    if stood_from and len(stood_from) != len(past) + 1:
-        raise ValueError("stood_from needs a day for each earlier version and one for the new")
+    for found in (stood_from, registry_versions):
+        if found and len(found) != len(past) + 1:
+            raise ValueError(
+                "stood_from and registry_versions need a value for each earlier version and the new"
+            )
     old = past[-1] if past else key_fields(before.body)
     new = key_fields(after.body)
     step = VersionStep(
@@ -77,6 +83,7 @@ def classify(
         new=new,
         past=tuple(past) or (old,),
         days=tuple(stood_from) or days_posted(past or (old,), new),
+        numbers=tuple(registry_versions) or (None,) * (len(past or (old,)) + 1),
         thresholds=thresholds or Thresholds(),
         changed=frozenset(change.field for change in changes),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ctsync.record.compare.text_diff import Edit, is_cosmetic, word_diff
+from ctsync.record.compare.text_diff import Edit, cosmetic_difference, is_cosmetic, word_diff
 from ctsync.record.value_text import counted, listed, quoted
 
 _SHORT = 80
@@ -21,7 +21,7 @@ def edit_summary(before: Any, after: Any) -> tuple[str, dict[str, Any]]:
         return _added_or_removed(before, after), {}
     if is_cosmetic(before, after):
         text = f"{quoted(before, _SHORT)} -> {quoted(after, _SHORT)}"
-        only = "only letter case, blanks, numbering or markup changed"
+        only = cosmetic_difference(before, after)
         return f": {only}: {text}" if is_quoted_in_full(before, after) else f": {only}", {}
     segments = word_diff(before, after)
     removed = sum(s.words for s in segments if s.edit is Edit.DELETED)

@@ -78,7 +78,7 @@ def _count_event(changes: list[FieldChange], step: VersionStep) -> Event:
         "before_type": before_type,
         "after_type": after_type,
         "target": target,
-        "since_registration": is_since_registration(step.past),
+        "since_registration": step.has_every_version or is_since_registration(step.past),
         "change_percent": abs(new - old) / old * 100 if old and new is not None else None,
         "percent_of_target": _percent_of(new, target),
         "percent_of_target_before": _percent_of(old, target) if before_type == _ACTUAL else None,

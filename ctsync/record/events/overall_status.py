@@ -6,6 +6,8 @@ Does no I/O.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +16,7 @@ from ctsync.record.compare.text_diff import is_cosmetic
 from ctsync.record.enum_words import within_sentence
 from ctsync.record.events.base import VersionStep, absent_as_none, make_event
 from ctsync.record.fields.table import field_at
-from ctsync.record.registry.unknown_status import ACTIVE, UNKNOWN, is_registry_flip
+from ctsync.record.registry.unknown_status import ACTIVE, UNKNOWN, forecast, is_registry_flip
 from ctsync.record.value_text import duration, quoted, said
 
 MODULE = "protocolSection.statusModule"
@@ -70,7 +72,7 @@ def _overall(change: FieldChange, step: VersionStep) -> Event:
     origin = step.old.last_known_status if step.old.status == UNKNOWN else step.old.status
     kind = status_step(step.new.status, origin)
     derived = is_registry_flip(step.old, step.new)
-    days, complete = spell(step)
+    lasted = spell(step)
     inputs = {
         "part": "overall status",
         "step": kind,
@@ -78,8 +80,9 @@ def _overall(change: FieldChange, step: VersionStep) -> Event:
         "after": absent_as_none(change.after),
         "origin": origin,
         "registry_derived": derived,
-        "spell_days": days,
-        "spell_whole": complete,
+        "spell_since": lasted.since.isoformat() if lasted.since else None,
+        "spell_days": lasted.days,
+        "spell_whole": lasted.is_complete,
         "why_stopped": step.new.why_stopped if kind == "stopped" else None,
         "stopped_before": list(_earlier_stops(step)) if kind == "stopped" else None,
     }
@@ -101,21 +104,19 @@ def _words(status: Any) -> str:
 
 
 def _remarks(kind: str, step: VersionStep, inputs: dict[str, Any]) -> str:
-    length = _length(inputs["spell_days"], complete=inputs["spell_whole"])
-    was = within_sentence(_words(step.old.status))
+    lasted = _lasted(step)
     match kind:
         case "stopped":
             why = step.new.why_stopped
             return f"why stopped: {quoted(why, 250)}" if why else "no reason given"
         case "restarted":
-            since = f", {was} for {length}" if length else ""
-            return f"restarted after a stop{since}"
+            return "restarted after a stop" + (f", {lasted}" if lasted else "")
         case "unknown":
             return _unknown(step, derived=inputs["registry_derived"])
         case "unusual":
-            return "an unusual step" + (f", {was} for {length}" if length else "")
+            return "an unusual step" + (f", {lasted}" if lasted else "")
         case _:
-            return f"{was} for {length}" if length else ""
+            return lasted
 
 
 def _unknown(step: VersionStep, *, derived: bool) -> str:
@@ -126,40 +127,78 @@ def _unknown(step: VersionStep, *, derived: bool) -> str:
     return text
 
 
-def _length(days: int | None, *, complete: bool) -> str:
-    if days is None:
-        return ""
-    return ("" if complete else "at least ") + duration(days)
+def _lasted(step: VersionStep) -> str:
+    """Return how long the previous status lasted: "suspended for 91 days".
 
-
-def spell(step: VersionStep) -> tuple[int | None, bool]:
-    """Return for how many days the previous status lasted, and whether its first day is known.
-
-    The number is None if the first or last day is unknown. If the days come from the records
-    alone, that includes every change that the registry made itself.
+    If a version may be missing, only a day is certain: "recorded as suspended on 2020-03-16".
     """
+    found = spell(step)
+    was = within_sentence(_words(step.old.status))
+    if found.is_complete and found.days is not None:
+        return f"{was} for {duration(found.days)}"
+    return f"recorded as {was} on {found.since.isoformat()}" if found.since else ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSpell:
+    """A run of stored versions with one status, up to the version with the next status.
+
+    `since` is the day of its first version, `days` the time to the next status; None if unknown.
+    `is_complete` means that the registry had no other status in between: it has no other version
+    from the one before the run to the one after it, and did not change the status by itself.
+    """
+
+    status: str | None
+    since: date | None
+    days: int | None
+    is_complete: bool
+
+
+def spell(step: VersionStep) -> StatusSpell:
+    """Return the spell of the previous status."""
     past = step.past
     first = len(past) - 1
     while first > 0 and past[first - 1].status == past[-1].status:
         first -= 1
-    start, end = step.days[first], step.days[-1]
-    if start is None or end is None or end <= start:
-        return None, False
-    at_registration = past[first].first_posted in {past[first].posted, None} and first == 0
-    known = first > 0 or (at_registration and past[first].first_posted is not None)
-    return (end - start).days, known
+    return _spell(step, first, len(past))
+
+
+def _spell(step: VersionStep, first: int, following: int) -> StatusSpell:
+    status, since, until = step.past[first].status, step.days[first], step.days[following]
+    if status == UNKNOWN and not (first and is_registry_flip(*step.past[first - 1 : first + 1])):
+        since = None  # the registry set the status on a later day than the record's dates
+    if since is not None and until is not None and until <= since:
+        since = None
+    days = (until - since).days if since and until else None
+    starts = step.numbers[0] == 0 if first == 0 else step.is_unbroken(first - 1, first)
+    is_complete = (
+        days is not None
+        and starts
+        and step.is_unbroken(first, following)
+        and not any(_was_unknown(step, place) for place in range(first, following))
+    )
+    return StatusSpell(status, since, days, is_complete)
+
+
+def _was_unknown(step: VersionStep, place: int) -> bool:
+    """Whether the registry's own rule changed this version to UNKNOWN before the next one."""
+    until = step.days[place + 1]
+    flip = forecast(step.past[place], until).on if until else None
+    return until is None or (flip is not None and flip <= until)
 
 
 def _earlier_stops(step: VersionStep) -> Iterator[dict[str, Any]]:
-    """Yield the earlier stops of the trial: status, first day and length, each None if unknown."""
+    """Yield the earlier stops of the trial: status, first day, and length if it is certain."""
     statuses = [*(key.status for key in step.past), step.new.status]
     starts = [i for i, status in enumerate(statuses) if not i or status != statuses[i - 1]]
     for first, following in pairwise(starts):
         if statuses[first] in STOPPED:
-            since, until = step.days[first], step.days[following]
-            days = (until - since).days if since and until and until > since else None
-            started = since.isoformat() if since else None
-            yield {"status": statuses[first], "since": started, "days": days}
+            found = _spell(step, first, following)
+            yield {
+                "status": found.status,
+                "since": found.since.isoformat() if found.since else None,
+                "days": found.days if found.is_complete else None,
+            }
 
 
 def _why(change: FieldChange, step: VersionStep) -> Event:

@@ -75,7 +75,8 @@ def _date_event(changes: list[FieldChange], step: VersionStep) -> Event:
         "margin_since_first": from_first.margin if from_first else None,
         "moves": moves,
         "slips": count_slips([*earlier, new]),
-        "since_registration": is_since_registration(step.past),
+        "since_registration": step.has_every_version or is_since_registration(step.past),
+        "has_every_version": step.has_every_version,
         "is_open": step.new.status in OPEN,
         "before_type": before_type,
         "after_type": after_type,
@@ -127,7 +128,8 @@ def _date_remarks(inputs: dict[str, Any], shift: Shift | None) -> Iterator[str]:
     if moves > 1 and since is not None:
         margin = inputs["margin_since_first"]
         from_when = "registered" if inputs["since_registration"] else "seen"
-        yield f"{signed_days(since, margin)} since first {from_when} ({ordinal(moves)} move)"
+        nth = ordinal(moves) if inputs["has_every_version"] else f"{ordinal(moves)} recorded"
+        yield f"{signed_days(since, margin)} since first {from_when} ({nth} move)"
 
 
 def _crosses_registration(

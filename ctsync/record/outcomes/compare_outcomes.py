@@ -140,8 +140,9 @@ def _verdict(one: WeighedOutcome, kinds: frozenset[str], scores: Scores) -> Outc
 
 
 def _doubted(verdict: OutcomeChange, kept: Kept) -> OutcomeChange:
-    """Return a verdict of wording only as unresolved if the measures may be opposites."""
-    if verdict.is_cosmetic and kept.relation.has_opposite_measure:
+    """Return a verdict of wording only as unresolved if fillers may change the measure."""
+    relation = kept.relation
+    if verdict.is_cosmetic and (relation.has_opposite_measure or relation.has_other_qualifier):
         return unresolved(verdict, {OutcomeLabel.CHANGE_MEASUREMENT: 0.0})
     return verdict
 

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from ctsync.record.outcomes.outcome_text import OutcomeText
 from ctsync.record.outcomes.timing import missing_points
-from ctsync.record.outcomes.vocabulary import NEGATIONS, OPPOSITES, stem
+from ctsync.record.outcomes.vocabulary import GRAMMAR, NEGATIONS, OPPOSITES, QUALIFIERS, stem
 
 _LISTED_EFFICACY = re.compile(r"\befficacy(?:,| and\b| ?[&/])|(?:,|\band|[&/]) ?efficacy\b")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
@@ -118,6 +118,20 @@ class Relation:
             (one in lost and other in come) or (other in lost and one in come)
             for one, other in OPPOSITES
         )
+
+    @property
+    def has_other_qualifier(self) -> bool:
+        """Whether fillers may be all that says what is measured: survival, overall survival.
+
+        Either a word that narrows the measure is new or lost, or the measures have only fillers.
+        """
+        before, after = self.before, self.after
+        if before.plain[0] == after.plain[0]:
+            return False
+        old, new = ({*map(stem, one.measure_sequence)} for one in (before, after))
+        if not before.measure or not after.measure:
+            return old - GRAMMAR != new - GRAMMAR
+        return bool(((old - self.known_after) | (new - self.known_before)) & QUALIFIERS)
 
     @cached_property
     def extension(self) -> float:

@@ -49,6 +49,7 @@ _NAMED_TESTS = tuple(
     )
 )  # fmt: skip
 _WORD_NUMBER = re.compile(rf"\b(?:{'|'.join(NUMBER_WORDS)})\b")
+_ANY_CASE = re.compile(_WORD_NUMBER.pattern, re.IGNORECASE)
 _ANCHORS = (
     ("baseline", ("baseline", "pretreatment", "predose", "screening", "day 0", "week 0")),
     ("randomization", ("randomi", "enrol", "initiation of")),
@@ -107,8 +108,13 @@ def normal_numbers(text: str) -> str:
     return text
 
 
+def with_digits(text: str) -> str:
+    """Return a text with number words as digits, in any letter case."""
+    return _ANY_CASE.sub(_as_digits, text)
+
+
 def _as_digits(found: re.Match[str]) -> str:
-    return NUMBER_WORDS[found.group()]
+    return NUMBER_WORDS[found.group().lower()]
 
 
 def times_of(text: str) -> Times:

@@ -5,9 +5,11 @@ Does no I/O.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ctsync.record.compare.text_diff import normal_form
 from ctsync.record.outcomes.instruments import exchanged_instruments
 from ctsync.record.outcomes.likeness import Relation
 from ctsync.record.outcomes.outcome_text import OutcomeText
@@ -15,6 +17,7 @@ from ctsync.record.outcomes.pairing import Kept, Left
 from ctsync.record.outcomes.scores import ADDED, REMOVED, SUBSTANCE, Scores
 from ctsync.record.outcomes.signs import new_units
 from ctsync.record.outcomes.taxonomy import OutcomeChange, OutcomeLabel
+from ctsync.record.outcomes.timing import with_digits
 from ctsync.record.outcomes.vocabulary import stem
 from ctsync.text import shorten
 
@@ -24,6 +27,7 @@ _NAME_WIDTH = 80
 _FRAME_WIDTH = 60
 _MOST_WORDS = 6
 _MAYBE = -3.0
+_WORD = re.compile(r"\w+")
 
 
 def labels_of(
@@ -235,10 +239,26 @@ def _listed(outcome: OutcomeText, stems: frozenset[str]) -> str:
     return f": {', '.join(shown)}{' …' if len(words) > _MOST_WORDS else ''}" if shown else ""
 
 
+def _spelling(before: OutcomeText, after: OutcomeText) -> str:
+    """Return what differs between two outcomes that read the same, in whatever field."""
+    differ = [
+        (one, other) for one, other in zip(before.raw, after.raw, strict=True) if one != other
+    ]
+    if not differ:
+        return "only where they stand differs"
+    if all(_WORD.findall(one.casefold()) == _WORD.findall(two.casefold()) for one, two in differ):
+        return "only letter case or punctuation differs"
+    if all(normal_form(one) == normal_form(two) for one, two in differ):
+        return "only letter case, punctuation, numbering or markup differs"
+    if all(with_digits(one) == with_digits(two) for one, two in differ):
+        return "only how a number is written differs"
+    return "only spelling, letter case or punctuation differs"
+
+
 def _wording(relation: Relation) -> str:
     before, after = relation.before, relation.after
     if before.plain == after.plain:
-        return "only letter case or punctuation differs"
+        return _spelling(before, after)
     moved = before.points == after.points and before.plain[1] != after.plain[1]
     if relation.is_wording_only and moved:
         return "only where the time stands moved"

@@ -41,15 +41,20 @@ NUMBER_WORDS = {
     "forty": "40", "sixty": "60", "ninety": "90",
 }  # fmt: skip
 
-# words that name no measure: grammar, and what every outcome says
-FILLERS = _stems(
+# words that carry no meaning by themselves
+GRAMMAR = _stems(
     "a an the of in on at to for by with and or as is are was were be been being will would "
     "may that this these those which who whose it its their his her from into than then there "
     "if not no nor any all each every both other more most least per via vs versus between "
     "among within during over under after before until till up through throughout end start "
     "first last next initial day time when while also only such same either whether have has "
     "had do does did can could should above below about across out off post following "
-    "approximately around primary coprimary endpoint object objective outcome measure "
+    "approximately around"
+)
+
+# words that name no measure: grammar, and what every outcome says
+FILLERS = GRAMMAR | _stems(
+    "primary coprimary endpoint object objective outcome measure "
     "measured measurement study trial patient participant subject person people individual "
     "receive treat treated treatment therapy placebo arm group compare compared comparison "
     "evaluate evaluation assess assessed assessment determine effect efficacy efficient "
@@ -60,6 +65,11 @@ FILLERS = _stems(
     "occurrence presence baseline change changes improve improvement reduction reduce "
     "increase decrease analysis population event incidence frequency percent percentage "
     "proportion version hour week month year minute second"
+)
+
+# fillers that narrow or widen what is measured: overall survival is another measure than survival
+QUALIFIERS = _stems(
+    "overall total main initial first last next other all any each every both only same individual"
 )
 
 # fillers that turn a measure into its opposite if they are exchanged, or stand on one side only

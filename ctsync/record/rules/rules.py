@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ctsync.model import Kind, Level
 
-RULES_VERSION = 4
+RULES_VERSION = 5
 """Increased whenever a rule's id, condition or level, or the words of events change."""
 
 
@@ -142,7 +142,7 @@ RULES: tuple[Rule, ...] = (
     Rule("R-ADM-06", _ADMINISTRATIVE, _ANY, "only the order of a list changed",
          (_when("nature", "is", "order"),)),
     Rule("R-ADM-07", _ADMINISTRATIVE, _ANY,
-         "only letter case, blanks, numbering or markup changed",
+         "only letter case, punctuation, line breaks, numbering or markup changed",
          (_when("nature", "is", "cosmetic"),)),
     Rule("R-ADM-08", _ADMINISTRATIVE, _ANY, "repeats what another line of the step says",
          (_when("nature", "is", "repeats"),)),

@@ -23,7 +23,8 @@ _WHEN = re.compile(
 )
 _TOO = re.compile(r"\((in \d[\d,]* (?:arm|intervention)s? too)\)\Z")
 _SPELL = re.compile(
-    r"(?:, )?[a-z, ]+ for (?:at least )?[\d.,]+ (?:days?|months?|years?)(?: \([\d,]+ days?\))?\Z"
+    r"(?:, )?(?:[a-z, ]+ for (?:at least )?[\d.,]+ (?:days?|months?|years?)(?: \([\d,]+ days?\))?"
+    r"|recorded as [a-z, ]+ on \d{4}-\d\d-\d\d)\Z"
 )
 _STATUS_NOTE = re.compile(r"Status .+? -> [^:]+: (.+)", re.DOTALL)
 _ITEM_NAMES = {

@@ -16,7 +16,7 @@ from ctsync.record.value_text import counted
 from ctsync.report.html_templates import fill
 from ctsync.report.mail.condense import condensed
 from ctsync.report.mail.links import with_links
-from ctsync.report.mail.welcome import ANY_CHANGE, heading, more_line, totals_line
+from ctsync.report.mail.welcome import ANY_CHANGE, ORDER, heading, more_line, totals_line
 from ctsync.report.report import Fold, Report, ReportTrial
 from ctsync.report.sentences import (
     LIST_COMMAND,
@@ -80,6 +80,7 @@ def _welcome(report: Report, site: str, notes: Sequence[str], opening: str) -> s
         preview=totals_line(report),
         heading=heading(report),
         opening=_filled(opening, coverage_line(report)),
+        order=ORDER if len(report.welcomes) > 1 else "",
         more=more if site or not more else f"{more}: {LIST_COMMAND}",
         more_url=f"{site}/" if site else "",
         closing=notes,

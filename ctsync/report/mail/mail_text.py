@@ -8,7 +8,7 @@ from functools import partial
 from ctsync.report.formats.plain_text import WIDTH, render_text, wrap
 from ctsync.report.mail.condense import condensed
 from ctsync.report.mail.links import trial_page, with_links
-from ctsync.report.mail.welcome import ANY_CHANGE, heading, more_line
+from ctsync.report.mail.welcome import ANY_CHANGE, ORDER, heading, more_line
 from ctsync.report.report import Report, Welcome
 from ctsync.report.sentences import LIST_COMMAND, coverage_line
 from ctsync.report.words.trial_heading import cut_at_word
@@ -48,6 +48,8 @@ def _top(report: Report, opening: str) -> Iterator[str]:
 
 
 def _trials(report: Report, site: str) -> Iterator[str]:
+    if len(report.welcomes) > 1:
+        yield from wrap(ORDER)
     width = max((len(one.status) for one in report.welcomes), default=0)
     for one in report.welcomes:
         yield _line(one, width)

@@ -6,15 +6,36 @@ Does no I/O.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import date
 
-from ctsync.model import KeyFields
+from ctsync.dates import PartialDate
+from ctsync.model import KeyFields, NctId
 from ctsync.record.enum_words import enum_words
+from ctsync.record.flags.upkeep import OPEN
 from ctsync.record.value_text import counted, said
 from ctsync.report.report import Report, StatusTotal
 
 NO_STATUS = "No status"
 ANY_CHANGE = "You get a mail when one of these trials changes."
+
+ORDER = "Open trials come first, by their next date: start, primary completion or completion."
+"""The order of the trials in words."""
+
+
+def in_order(keys: Mapping[NctId, KeyFields], today: date) -> list[tuple[NctId, KeyFields]]:
+    """Return the trials, open ones first, by the next date of each; then the newest first."""
+    newest_first = sorted(keys.items(), reverse=True)
+    return sorted(newest_first, key=lambda one: _place(one[1], today))
+
+
+def _place(key: KeyFields, today: date) -> tuple[bool, date]:
+    if key.status not in OPEN:
+        return True, date.max
+    dates = map(
+        PartialDate.parse, (key.start_date, key.primary_completion_date, key.completion_date)
+    )
+    return False, min((day.last for day in dates if day and day.last >= today), default=date.max)
 
 
 def status_of(key: KeyFields) -> str:

@@ -38,6 +38,8 @@ _FIGURE_ORDER = (
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _GROUPS = {Kind.OUTCOME: 2, Kind.SITE: 4}
 """The place of a kind among changes of one level, after the status, the enrollment and dates."""
+_MONTHS_FROM = 61
+"""Days from which a move is given in months."""
 _MOST_STEPS = 3
 """Most changes of one field that a phrase lists one by one."""
 
@@ -180,7 +182,7 @@ def _count(value: object) -> int | None:
 def _order(change: NetChange) -> tuple[int, int, float, int, str]:
     event = change.event
     group = 0 if _is_of_state(event) else 1 if change.is_headline else _GROUPS.get(event.kind, 3)
-    size = max(map(_size, (event, *change.steps)))
+    size = _as_read(max(map(_size, (event, *change.steps))))
     return event.level.rank, group, -size, _KIND_ORDER[event.kind], event.path
 
 
@@ -191,6 +193,16 @@ def _worst(steps: Sequence[Event]) -> Event:
 def _size(event: Event) -> float:
     """A year weighs as much as the complete enrollment."""
     return max(abs(event.days or 0) / 365, abs(event.percent or 0) / 100)
+
+
+def _as_read(size: float) -> float:
+    """The size as words give it, to a tenth of a year or to a month: +730 and +731 days are equal.
+
+    Dates that moved equally far keep the order of the record: primary completion, completion.
+    """
+    if size >= 1:
+        return round(size, 1)
+    return round(size * 12) / 12 if size * 365 >= _MONTHS_FROM else size
 
 
 # --- the words --------------------------------------------------------------------------------

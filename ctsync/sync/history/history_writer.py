@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ctsync.dates import Clock
 from ctsync.model import JsonObject, NctId, Record, Source, State, Version
@@ -51,42 +51,70 @@ class HistoryWriter:
 
         found = find_insertion_point(versions, entry.number, key, is_same=is_same)
         if isinstance(found, KnownVersion):
-            with self.store.unit() as unit:
-                seen = found.version.snapshot_id
-                unit.histories.link(seen, number=entry.number, submitted=entry.date)
+            self._link(found.version, entry, versions)
             return False
         now = self.clock.now()
         new = HistoryVersion(entry.number, record, key, entry.date, now)
         self._insert(new, versions, found.index, room=last - entry.number + 1)
         return True
 
+    def _link(self, seen: Version, entry: IndexEntry, versions: Sequence[Version]) -> None:
+        """Link a version, and rewrite the events that depend on its number."""
+        at = versions.index(seen)
+        linked = replace(
+            seen, registry_version=entry.number, submitted=entry.date, source=Source.BOTH
+        )
+        steps = self._derive([*versions[:at], linked, *versions[at + 1 :]], versions, at)
+        with self.store.unit() as unit:
+            seen_id = seen.snapshot_id
+            if unit.histories.link(seen_id, number=entry.number, submitted=entry.date):
+                self._rewrite(unit, steps, seen_id)
+
+    def _derive(
+        self,
+        versions: Sequence[Version],
+        stored: Sequence[Version],
+        at: int,
+        pending: HistoryVersion | None = None,
+    ) -> list[DerivedStep]:
+        """Derive the steps to the version at `at` and to all later ones.
+
+        `pending` is the version to be stored, if it is among `versions`.
+        """
+
+        def read(version: Version) -> Record:
+            if pending is not None and version.snapshot_id == UNSTORED:
+                return pending.record
+            return stored_record(self.store, version)
+
+        facts = known_facts(self.store, self.nct_id, stored)
+        mirrors = self.store.runs.ids(MIRROR)
+        return list(derive(versions, facts, read, self.thresholds, mirrors=mirrors, first=at))
+
     def _insert(
         self, new: HistoryVersion, versions: Sequence[Version], at: int, *, room: int
     ) -> None:
         pending = _pending(self.nct_id, new)
-        versions_to_derive = [*versions[:at], pending, *versions[at:]]
-
-        def read(version: Version) -> Record:
-            return new.record if version is pending else stored_record(self.store, version)
-
-        facts = known_facts(self.store, self.nct_id, versions)
-        mirrors, thresholds = self.store.runs.ids(MIRROR), self.thresholds
-        steps = list(derive(versions_to_derive, facts, read, thresholds, mirrors=mirrors, first=at))
+        steps = self._derive([*versions[:at], pending, *versions[at:]], versions, at, new)
         follower = versions[at].snapshot_id if at < len(versions) else None
         with self.store.unit() as unit:
             snapshot_id, is_new = unit.histories.insert(
                 self.nct_id, new, before=follower, room=room, run_id=self.run_id
             )
             if is_new:
+                self._move_events(unit, steps, snapshot_id)
                 self._rewrite(unit, steps, snapshot_id)
 
-    def _rewrite(self, unit: Unit, steps: Sequence[DerivedStep], snapshot_id: int) -> None:
-        """Store the events to and from a new version, and rewrite those of all later versions."""
+    def _move_events(self, unit: Unit, steps: Sequence[DerivedStep], snapshot_id: int) -> None:
+        """Move the events of the next version that a new version explains to the new one."""
         if len(steps) > 1:
             theirs = {event.path for event in steps[1].events}
             moved = [event.path for event in steps[0].events if event.path not in theirs]
             follower = steps[1].after.snapshot_id
             unit.event_rewrites.move(of=follower, to=snapshot_id, paths=moved)
+
+    def _rewrite(self, unit: Unit, steps: Sequence[DerivedStep], snapshot_id: int) -> None:
+        """Store the events of the steps; `snapshot_id` is the version without an id in them."""
         for step in steps:
             before, after = (
                 None if v is None else snapshot_id if v.snapshot_id == UNSTORED else v.snapshot_id

@@ -4,6 +4,7 @@ Versions are the source of truth. The events of a step are derived from its two 
 fields and days of all earlier versions, and the rules:
 events == classify(diff(before, after), past).
 
+- The registry's numbers of the versions show whether a version between two of them is missing.
 - Two facts are taken from stored events: whether a first version was a change or a baseline, and
   which trial took over a moved trial. While a trial is moved, its own row also holds the second
   fact.
@@ -252,6 +253,7 @@ class _Derivation:
             new,
             past=[one.key for one in self.with_record],
             stood_from=stands_from([*self.with_record, version]),
+            registry_versions=[one.registry_version for one in (*self.with_record, version)],
             thresholds=self.thresholds,
         )
 

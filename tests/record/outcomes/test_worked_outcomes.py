@@ -228,3 +228,46 @@ def test_a_filler_that_turns_the_measure_is_never_wording_only(before, after) ->
     for old, new in ((before, after), (after, before)):
         found = compared([outcome(old, "1 year")], [outcome(new, "1 year")])
         assert found.labels == {"unresolved"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Overall survival", "Survival"),
+        ("Total mortality", "Mortality"),
+        ("First relapse", "Relapse"),
+        ("Study results", "Patient data"),
+    ],
+)
+def test_a_filler_that_says_what_is_measured_is_never_wording_only(before, after) -> None:
+    for old, new in ((before, after), (after, before)):
+        found = compared([outcome(old, "1 year")], [outcome(new, "1 year")])
+        assert found.labels == {"unresolved"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("OS", "Overall survival"),
+        ("Overall survival (OS)", "Overall Survival"),
+        ("The pain score of the patients", "Pain score"),
+    ],
+)
+def test_a_filler_that_says_nothing_new_is_wording_only(before, after) -> None:
+    for old, new in ((before, after), (after, before)):
+        assert compared([outcome(old, "1 year")], [outcome(new, "1 year")]).labels == set()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("three months", "3 months", "only how a number is written differs"),
+        ("Three months", "3 months", "only how a number is written differs"),
+        ("1,5 years", "1.5 years", "only letter case or punctuation differs"),
+        ("3 Months.", "3 months", "only letter case or punctuation differs"),
+        ("1. 3 months", "3 months", "only letter case, punctuation, numbering or markup differs"),
+        ("Three-months", "3 Months", "only spelling, letter case or punctuation differs"),
+    ],
+)
+def test_texts_that_read_the_same_differ_in_what_the_reason_says(before, after, reason) -> None:
+    assert reasons(compared([outcome("Pain", before)], [outcome("Pain", after)])) == reason
