@@ -15,6 +15,7 @@ from ctsync.dates import PartialDate
 from ctsync.model import StoredEvent
 from ctsync.report.report import Report, ReportStep, ReportTrial
 from ctsync.report.words.event_text import detail, is_measured, move, move_since_first, short, sides
+from ctsync.report.words.flag_line import brief_flag, ordered_flags
 
 Value = str | int | float | date | datetime | None
 
@@ -60,6 +61,7 @@ COLUMNS = (
     Column("path", "place in the record", 40),
     Column("compare_url", "page of the registry that compares both versions", 20),
     Column("url", "page of the trial at the registry", 20),
+    Column("flags", "flags of the trial on the day of the report, with semicolons between", 40),
 )
 """The columns in their order. New columns are added at the end."""
 
@@ -120,6 +122,7 @@ def _values(trial: ReportTrial, step: ReportStep, stored: StoredEvent) -> tuple[
         event.path,
         step.compare_url,
         trial.url,
+        "; ".join(map(brief_flag, ordered_flags(trial.flags))),
     )
 
 
