@@ -81,7 +81,7 @@ COMMANDS: Mapping[str, Entry] = {
     "forecast": Entry(
         "questions.forecast",
         "forecast_command",
-        "List trials that will become Unknown or have results due.",
+        "List trials that will become Unknown, or get a flag by time alone.",
     ),
     "history": Entry(
         "questions.history",

@@ -139,9 +139,7 @@ def shown_flags_of_versions(
     return shown_flags(_flags_since_first(known, body, as_of))
 
 
-def _flags_since_first(
-    known: Sequence[Version], body: JsonObject, as_of: date
-) -> tuple[Flag, ...]:
+def _flags_since_first(known: Sequence[Version], body: JsonObject, as_of: date) -> tuple[Flag, ...]:
     """Return the flags of `body`, as if the first version were the one that was registered."""
     moved = FlagId.RETROACTIVELY_PROSPECTIVE
     return tuple(
