@@ -67,12 +67,12 @@ class ExpectedChangeRow:
     """The completion date of the trial."""
     why: str
     """Why it will happen, with the dates that the rule counts from."""
-    rule: str
-    """Where the rule is published."""
     title: str | None
     """The brief title of the trial."""
     url: str
     """The page of the trial at the registry."""
+    rule: str
+    """Where the rule is published."""
 
 
 def expected_change_row(expected: ExpectedChange, today: date) -> ExpectedChangeRow:
@@ -88,9 +88,9 @@ def expected_change_row(expected: ExpectedChange, today: date) -> ExpectedChange
         verified=key.verified,
         completion_date=key.completion_date,
         why=expected.why,
-        rule=expected.rule,
         title=key.brief_title,
         url=STUDY_PAGE + expected.nct_id,
+        rule=expected.rule,
     )
 
 
