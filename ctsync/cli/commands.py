@@ -151,7 +151,7 @@ COMMANDS: Mapping[str, Entry] = {
     "status": Entry(
         "questions.status",
         "status",
-        "Show the last run and whether all is well.",
+        "Show the last run and whether all is well, or the state of trials.",
     ),
     "sync": Entry(
         "sync.sync",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -12,6 +12,7 @@ import orjson
 
 from ctsync.errors import CorruptBody
 from ctsync.model import STUDY_PAGE, KeyFields, NctId
+from ctsync.questions.portfolio.flags import flag_day
 from ctsync.record.enum_words import enum_words
 from ctsync.record.flags import Flag, FlagId, coming_flags
 from ctsync.record.registry.unknown_status import Outlook, forecast
@@ -117,17 +118,22 @@ def forecast_changes(
     A trial is overdue if a load after its day still showed it as active. Days are compared with the
     newest load seen, because later changes of the registry are not known.
     """
-    load = store.runs.newest_load()
-    seen = min(load.date(), today) if load else today
-    keys = store.versions.newest_keys(ids := store.watched.ids(TrialSelection(watch=watch)))
-    coming = [
-        one
-        for one in (*_unknown(keys, seen), *_flags(store, keys, seen))
-        if not what or one.what in what
-    ]
+    ids = store.watched.ids(TrialSelection(watch=watch))
+    coming = [one for one in _expected(store, ids, today) if not what or one.what in what]
     near = [one for one in coming if within is None or one.on <= today + within]
-    near.sort(key=lambda one: (one.on, one.nct_id, one.what))
     return Forecast(tuple(near), len(ids), len(coming) - len(near))
+
+
+def expected_of_trial(store: Store, nct_id: NctId, today: date) -> Iterator[ExpectedChangeRow]:
+    """Yield what will happen to one trial, soonest first."""
+    for one in _expected(store, [nct_id], today):
+        yield expected_change_row(one, today)
+
+
+def _expected(store: Store, ids: Sequence[NctId], today: date) -> list[ExpectedChange]:
+    keys, seen = store.versions.newest_keys(ids), flag_day(store, today)
+    found = [*_unknown(keys, seen), *_flags(store, keys, seen)]
+    return sorted(found, key=lambda one: (one.on, one.nct_id, one.what))
 
 
 def _unknown(keys: Mapping[NctId, KeyFields], seen: date) -> Iterator[ExpectedChange]:
