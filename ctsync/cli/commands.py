@@ -81,7 +81,7 @@ COMMANDS: Mapping[str, Entry] = {
     "forecast": Entry(
         "questions.forecast",
         "forecast_command",
-        "List trials that will become Unknown, or get a flag by time alone.",
+        "List trials that will become Unknown or get a flag.",
     ),
     "history": Entry(
         "questions.history",
@@ -151,7 +151,7 @@ COMMANDS: Mapping[str, Entry] = {
     "status": Entry(
         "questions.status",
         "status",
-        "Show the last run and whether all is well, or the state of trials.",
+        "Show whether all is well, or the state of trials.",
     ),
     "sync": Entry(
         "sync.sync",

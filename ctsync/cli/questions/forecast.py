@@ -61,7 +61,7 @@ def forecast_command(
     what: Sequence[Expectation],
     as_json: bool,
 ) -> None:
-    """List trials that will become Unknown, or get a flag by time alone.
+    """List trials that will become Unknown or get a flag.
 
     The registry sets the status to UNKNOWN if an active trial was last verified more than 24
     months ago and its completion date has passed. It posts no update then. A trial that should

@@ -30,9 +30,9 @@ NOTICES_SHOWN = timedelta(days=7)
 @click.option("--json", "as_json", is_flag=True, help="Write the same as JSON.")
 @pass_app
 def status(app: App, *, trials: Sequence[NctId], as_json: bool) -> None:
-    """Show the last run and whether all is well, or the state of trials.
+    """Show whether all is well, or the state of trials.
 
-    For trials it shows the newest version, the flags, and what will happen if nobody updates the
+    Without a trial it shows the last run and the stored data. For trials it shows the newest version, the flags, and what will happen if nobody updates the
     record.
 
     Without a trial, the exit code is for monitors: 0 if all is well, 3 if the last sync was
