@@ -32,8 +32,8 @@ NOTICES_SHOWN = timedelta(days=7)
 def status(app: App, *, trials: Sequence[NctId], as_json: bool) -> None:
     """Show whether all is well, or the state of trials.
 
-    Without a trial it shows the last run and the stored data. For trials it shows the newest version, the flags, and what will happen if nobody updates the
-    record.
+    Without a trial it shows the last run and the stored data. For trials it shows the newest
+    version, the flags, and what will happen if nobody updates the record.
 
     Without a trial, the exit code is for monitors: 0 if all is well, 3 if the last sync was
     incomplete or too long ago or a stored time lies in the future, 4 if it failed, 7 if a delivery
