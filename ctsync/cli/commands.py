@@ -203,12 +203,12 @@ EXPORT: Mapping[str, Entry] = {
     "jsonl": Entry(
         "export.export_jsonl",
         "jsonl_command",
-        "Write versions or events as JSON, one object per line.",
+        "Write versions, events or flags as JSON, one object per line.",
     ),
     "parquet": Entry(
         "export.export_parquet",
         "parquet_command",
-        "Write events and versions as Parquet, one file per month.",
+        "Write events, versions and flags as Parquet, one file per month.",
     ),
 }
 
