@@ -81,7 +81,7 @@ COMMANDS: Mapping[str, Entry] = {
     "forecast": Entry(
         "questions.forecast",
         "forecast_command",
-        "List trials that will become Unknown or have results due.",
+        "List trials that will become Unknown or get a flag.",
     ),
     "history": Entry(
         "questions.history",
@@ -151,7 +151,7 @@ COMMANDS: Mapping[str, Entry] = {
     "status": Entry(
         "questions.status",
         "status",
-        "Show the last run and whether all is well.",
+        "Show whether all is well, or the state of trials.",
     ),
     "sync": Entry(
         "sync.sync",
@@ -203,12 +203,12 @@ EXPORT: Mapping[str, Entry] = {
     "jsonl": Entry(
         "export.export_jsonl",
         "jsonl_command",
-        "Write versions or events as JSON, one object per line.",
+        "Write versions, events or flags as JSON, one object per line.",
     ),
     "parquet": Entry(
         "export.export_parquet",
         "parquet_command",
-        "Write events and versions as Parquet, one file per month.",
+        "Write events, versions and flags as Parquet, one file per month.",
     ),
 }
 

@@ -27,7 +27,7 @@ from ctsync.deliver.message import (
 )
 from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent, Verdict
 from ctsync.questions.portfolio.base_rates import rates_in_use
-from ctsync.questions.trial.headings import read_headings
+from ctsync.questions.trial.record_facts import read_facts
 from ctsync.record.registry.notices import Notice, read_notices, uncovered
 from ctsync.record.rules.relevel import relevel_worst_stored
 from ctsync.report.build import Scope
@@ -153,7 +153,9 @@ class _Composer:
                 rates=self._rates if route.context else None,
             ),
             read_keys=cache(partial(self._keys, watches.keys())),
-            read_headings=cache(partial(read_headings, self._store, tuple(watches))),
+            read_facts=cache(
+                partial(read_facts, self._store, tuple(watches), today=self._now.date())
+            ),
             thread=self._thread(route),
         )
 

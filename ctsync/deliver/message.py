@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ctsync.model import KeyFields, NctId, StoredEvent
+from ctsync.questions.trial.record_facts import RecordFacts
 from ctsync.report.build import Scope, build, build_welcome
 from ctsync.report.report import Report, Window
-from ctsync.report.words.trial_heading import TrialHeading
 from ctsync.route import Route
 
 WELCOME_PREFIX = "w"
@@ -36,8 +36,8 @@ class Message:
 
     `watches` are the watches of its trials. A welcome has no events: it shows the state of the
     trials in the watches that are new to the recipient. `read_keys` reads the newest key fields of
-    the trials shown, and `read_headings` reads their headings. `thread` is the identity of the
-    recipient's first message.
+    the trials shown, and `read_facts` reads their headings and flags. `thread` is the identity of
+    the recipient's first message.
     """
 
     key: str
@@ -47,7 +47,7 @@ class Message:
     window: Window
     scope: Scope
     read_keys: Callable[[], Mapping[NctId, KeyFields]]
-    read_headings: Callable[[], Mapping[NctId, TrialHeading]] = dict
+    read_facts: Callable[[], RecordFacts] = RecordFacts
     is_welcome: bool = False
     thread: str = ""
 
@@ -58,8 +58,15 @@ class Message:
 
     def report(self, *, limit: int | None = None) -> Report:
         """Build the report of this message. `limit` is the largest number of lines shown."""
-        keys = self.read_keys()
-        scope = replace(self.scope, limit=limit, keys=keys, headings=self.read_headings())
+        keys, facts = self.read_keys(), self.read_facts()
+        scope = replace(
+            self.scope,
+            limit=limit,
+            keys=keys,
+            headings=facts.headings,
+            flags=facts.flags,
+            flagged_on=facts.flagged_on,
+        )
         if self.is_welcome:
             return build_welcome(keys, window=self.window, scope=scope)
         return build(self.events, window=self.window, scope=scope)

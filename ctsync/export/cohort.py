@@ -17,6 +17,9 @@ stops                   how often the status changed from any other to one of th
                         positive if later. If a month or a year is involved, the true figure may
                         differ by up to ..._slip_margin days either way
 ..._moves               how often the date moved
+flags                   ids of the flags to show on the day flags_as_of, with semicolons between;
+                        empty if there are none. Missing for a trial that is neither followed nor
+                        named, and if its record cannot be read
 
 Sources of the definitions: terminated-trials-study for enrollment and stop, ctcovidstop for stops
 and restarts (both by Benjamin Gregory Carlisle and colleagues).
@@ -32,6 +35,7 @@ from typing import Any
 from ctsync.dates import PartialDate, Shift
 from ctsync.export.cthist import version_date
 from ctsync.model import KeyFields, State, Version
+from ctsync.record.flags import Flag
 
 STOPPED = ("TERMINATED", "WITHDRAWN", "SUSPENDED")
 _TRACKS = {
@@ -53,16 +57,23 @@ COLUMNS = (
     "start_date", "start_date_precision", "stop_date", "trial_days",
     "first_target", "anticipated_enrollment", "actual_enrollment", "enrollment_percentage",
     "first_stop_date", "first_stop_status", "restart_date", "restart_status", "stopped_days",
-    "stops", *_track_columns(),
+    "stops", *_track_columns(), "flags", "flags_as_of",
 )  # fmt: skip
 
 Dated = tuple[date, KeyFields]
 
 
-def cohort_row(versions: Sequence[Version], stood_from: Sequence[date]) -> dict[str, Any] | None:
+def cohort_row(
+    versions: Sequence[Version],
+    stood_from: Sequence[date],
+    *,
+    flags: Sequence[Flag] | None = None,
+    flagged_on: date | None = None,
+) -> dict[str, Any] | None:
     """Return a row of COLUMNS from a trial's versions, oldest first; None if none has a record.
 
-    `stood_from` holds the first day of each version.
+    `stood_from` holds the first day of each version. `flags` are those to show on the day
+    `flagged_on`; None if they were not computed.
     """
     said = [
         (_day(version_date(version, day), day), version.key)
@@ -87,6 +98,8 @@ def cohort_row(versions: Sequence[Version], stood_from: Sequence[date]) -> dict[
         **_enrollment([key for _, key in said]),
         **_stops(said),
         **dict(_slips([key for _, key in said])),
+        "flags": None if flags is None else ";".join(flag.id for flag in flags),
+        "flags_as_of": None if flags is None else flagged_on,
     }
 
 

@@ -1,4 +1,4 @@
-"""Events and versions as rows of typed columns, for analysis. Does no I/O.
+"""Events, versions and flags as rows of typed columns, for analysis. Does no I/O.
 
 A registry date is a day, a month or a year, and has three columns: NAME is its first day,
 NAME_precision is day, month or year, NAME_text is the registry's text. Times are aware and in UTC.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +18,7 @@ import orjson
 
 from ctsync.dates import PartialDate
 from ctsync.model import MISSING, KeyFields, StoredEvent, Version
+from ctsync.questions.portfolio.flags import TrialFlagRow
 
 Row = dict[str, Any]
 
@@ -106,6 +107,20 @@ EVENT_COLUMNS: Mapping[str, ColumnType] = {
 }
 """Columns of an event; `before`, `after` and `inputs` are JSON."""
 
+FLAG_COLUMNS: Mapping[str, ColumnType] = {
+    "nct_id": ColumnType.TEXT,
+    "title": ColumnType.TEXT,
+    "sponsor": ColumnType.TEXT,
+    "flag": ColumnType.TEXT,
+    "label": ColumnType.TEXT,
+    "since": ColumnType.DATE,
+    "as_of": ColumnType.DATE,
+    "words": ColumnType.TEXT,
+    "inputs": ColumnType.TEXT,
+    "source": ColumnType.TEXT,
+}
+"""Columns of a flag to show; `inputs` is JSON."""
+
 _OF_EVENT = (
     "rule", "path", "label", "summary", "before_type", "after_type", "days", "days_since_first",
     "percent", "percent_since_first",
@@ -155,6 +170,16 @@ def event_row(stored: StoredEvent) -> Row:
         "inputs": _json(dict(event.inputs)),
         **_date("posted", stored.posted),
         "happened": stored.happened,
+    }
+
+
+def flag_table_row(flag: TrialFlagRow) -> Row:
+    """Return a flag as a row of FLAG_COLUMNS; `happened` is the start of its day."""
+    return {
+        **{name: getattr(flag, name) for name in FLAG_COLUMNS},
+        "flag": flag.flag.value,
+        "inputs": _json(dict(flag.inputs)),
+        "happened": datetime.combine(flag.as_of, time(), UTC),
     }
 
 

@@ -2,11 +2,12 @@
 
     DIR/events/month=2026-03/part.parquet      what changed
     DIR/versions/month=2026-03/part.parquet    every version with its key fields
+    DIR/flags/month=2026-03/part.parquet       the flags of a day, in the month of that day
 
 The month of a row, in UTC, is that of the load it was observed in, else of the day it was posted
 or submitted, else of the time it was fetched. `month` is a column only in the path, text as in
-"2026-03" (Hive partitioning). The columns are EVENT_COLUMNS and VERSION_COLUMNS of export.columns,
-in that order: text is string, integers are int64, flags bool, dates date32, times
+"2026-03" (Hive partitioning). The columns are EVENT_COLUMNS, VERSION_COLUMNS and FLAG_COLUMNS of
+export.columns, in that order: text is string, integers are int64, flags bool, dates date32, times
 timestamp[us, UTC]. `version` numbers the versions of a trial from 1; (nct_id, version) is unique.
 Events lead from `from_version` to `to_version`. The version valid on a day is the last with a
 `stood_from` not after that day.
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,13 +31,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ctsync.errors import UsageError
 from ctsync.export.columns import (
     EVENT_COLUMNS,
+    FLAG_COLUMNS,
     VERSION_COLUMNS,
     ColumnType,
     Row,
     event_row,
+    flag_table_row,
     version_row,
 )
 from ctsync.files import replacing
+from ctsync.questions.portfolio.flags import TrialFlagRow
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.data.events import EventFilter, happened_at
@@ -66,8 +70,17 @@ class ParquetTable:
     rows: int = 0
 
 
-def export_dataset(store: Store, folder: Path, selection: Selection) -> list[ParquetTable]:
+def export_dataset(
+    store: Store,
+    folder: Path,
+    selection: Selection,
+    *,
+    flags: Sequence[TrialFlagRow] | None = None,
+) -> list[ParquetTable]:
     """Bring the dataset in `folder` up to date with the stored versions of the selected trials.
+
+    `flags` are those of one day; they replace the flags of an earlier export. With None, the
+    dataset gets no table of flags.
 
     Raises OSError, and UsageError if pyarrow is missing or the folder holds other files or an
     export of other trials.
@@ -77,10 +90,12 @@ def export_dataset(store: Store, folder: Path, selection: Selection) -> list[Par
     except ImportError:
         raise UsageError("Parquet needs pyarrow: pip install 'ctsync[parquet]'") from None
     about = json.dumps({"watch": selection.watch, "trials": sorted(set(selection.nct_ids))})
-    tables = (
+    tables = [
         _Table("events", EVENT_COLUMNS, lambda: _event_rows(store, selection)),
         _Table("versions", VERSION_COLUMNS, lambda: _version_rows(store, selection)),
-    )
+    ]
+    if flags is not None:
+        tables.append(_Table("flags", FLAG_COLUMNS, lambda: map(flag_table_row, flags)))
     present = {table.name: _present(folder / table.name, about) for table in tables}
     return [_bring_up(table, folder / table.name, present[table.name], about) for table in tables]
 

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import groupby
 
 from ctsync.model import (
@@ -18,6 +19,7 @@ from ctsync.model import (
     StoredEvent,
 )
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
+from ctsync.record.flags import Flag
 from ctsync.record.registry.notices import Notice, uncovered
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import counted
@@ -58,7 +60,8 @@ class Scope:
     describe a load and replace the events they cover. `headings` holds the words for
     each trial; if one is missing, they come from `keys`. `selection` holds the filters; it
     applies to the net changes, which need all events of the window. `rates` are the base rates
-    shown beside changes; with None, changes have no context.
+    shown beside changes; with None, changes have no context. `flags` are those to show for each
+    trial on the day `flagged_on`.
     """
 
     title: str
@@ -73,6 +76,8 @@ class Scope:
     headings: Mapping[NctId, TrialHeading] | None = None
     selection: ReportFilter = EVERY_CHANGE
     rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
+    flags: Mapping[NctId, tuple[Flag, ...]] = field(default_factory=dict)
+    flagged_on: date | None = None
 
 
 def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Report:
@@ -174,6 +179,7 @@ def _assemble(
         notices=notices,
         filters=scope.selection.line(),
         rates=scope.rates,
+        flagged_on=scope.flagged_on,
     )
 
 
@@ -329,6 +335,7 @@ def _trial(
         timeline=(scope.timelines or {}).get(nct_id),
         heading=_heading(newest, scope),
         fold=_fold(group, scope),
+        flags=scope.flags.get(nct_id, ()),
     )
     return replace(trial, subject=subject_of_trial(trial)) if changes else trial
 

@@ -12,6 +12,7 @@ from ctsync.record.value_text import counted
 from ctsync.report.alike_lines import alike, same_of
 from ctsync.report.sentences import (
     WELCOME,
+    flags_of_trial,
     since_cell,
     since_first_of,
     since_heading,
@@ -45,6 +46,7 @@ def _environment() -> Environment:
         alike=alike,
         counted=counted,
         draw_timeline=draw_timeline,
+        flags_of_trial=flags_of_trial,
         item_of=item_of,
         line_in_full=line_in_full,
         note_of=note_of,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from ctsync.model import KeyFields, Level, NctId, StoredEvent
 from ctsync.record.context import PUBLISHED_RATES, BaseRates, ContextNote
+from ctsync.record.flags import Flag
 from ctsync.report.trial.timeline import Timeline
 from ctsync.report.words.event_text import since_what
 from ctsync.report.words.net_changes import NetChange
@@ -162,7 +163,8 @@ class ReportTrial:
     `administrative` counts events in `administrative_versions` versions that have no line;
     `command` shows them. `left_out` counts events beyond the size limit. `heading` holds the
     words for the trial; `fold` is set if the trial is shown in one line with others like it.
-    `watches` names the watches that the trial is in, if the report covers several.
+    `watches` names the watches that the trial is in, if the report covers several. `flags` are
+    those to show for the day of the report.
     """
 
     number: int
@@ -184,6 +186,7 @@ class ReportTrial:
     heading: TrialHeading
     fold: Fold | None
     watches: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
 
     @property
     def about(self) -> tuple[str, ...]:
@@ -273,6 +276,7 @@ class Report:
     changes are selected; it is empty if all are. `statuses` counts all newly followed trials of
     a welcome by status; it is empty in other reports. `site` is the address of the pages that a
     mail links to, or empty. `rates` are the base rates of its context; None if it has no context.
+    `flagged_on` is the day of the flags; None if they were not computed.
     """
 
     report_id: str
@@ -297,6 +301,7 @@ class Report:
     site: str = ""
     filters: str = ""
     rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
+    flagged_on: date | None = None
 
     @property
     def trials(self) -> tuple[ReportTrial, ...]:

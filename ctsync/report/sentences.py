@@ -8,6 +8,7 @@ from ctsync.dates import format_day_or_minute, format_minute
 from ctsync.record.value_text import counted
 from ctsync.report.report import Fold, Report, ReportLine, ReportStep, ReportTrial
 from ctsync.report.words.event_text import since_what
+from ctsync.report.words.flag_line import flag_line
 from ctsync.report.words.trial_heading import short_title
 
 
@@ -80,6 +81,16 @@ def watches_line(trial: ReportTrial) -> str:
     """The watches that a trial is in; empty if the report covers only one watch."""
     name = "Watch" if len(trial.watches) == 1 else "Watches"
     return f"{name}: {', '.join(trial.watches)}" if trial.watches else ""
+
+
+def flags_of_trial(trial: ReportTrial, report: Report, *, has_command: bool = True) -> str:
+    """The flags of a trial on the day of the report in one line; empty if there are none.
+
+    If some are only counted, the line ends with the command that shows them; in a mail with links
+    to pages it ends with the page.
+    """
+    shows_all = trial.url if report.site else f"ctsync flags {trial.nct_id}"
+    return flag_line(trial.flags, report.flagged_on, more_at=shows_all if has_command else "")
 
 
 def trial_left_out_sentence(trial: ReportTrial) -> str:

@@ -26,7 +26,7 @@ def test_the_parquet_command_reports_what_it_wrote(shell: Shell, tmp_path: Path)
     assert "3 rows in 3 months, 0 unchanged" in result
     written = shell.json("export", "parquet", "--output", str(out), "--json")
     assert [(one["table"], one["rows"], one["unchanged"]) for one in written] == [
-        ("events", 0, 3), ("versions", 0, 3),
+        ("events", 0, 3), ("versions", 0, 3), ("flags", 0, 0),
     ]  # fmt: skip
     assert "no version of NCT00000009 is stored" in shell.refuse(
         "export", "parquet", "NCT00000009", "--output", str(out), exit_code=2

@@ -215,17 +215,23 @@ def test_a_forecast_lists_results_that_will_be_due(
     with kept.unit() as unit:
         unit.watches.add_trials("default", dict.fromkeys(ids), LOAD)
 
-    (one,) = flagged.json("forecast", "--json")
+    one, reviewed, sent = flagged.json("forecast", "--what", "results_due", "--json")
     assert (one["nct_id"], one["what"], one["on"]) == (ids[0], "results_due", "2026-03-15")
     assert one["why"] == "42 CFR 11.44 counts from completion 2025-03-14; none submitted"
+    assert one["rule"] == "42 CFR 11.44, as the FDAAA TrialsTracker applies it"
+    for other, nct_id in ((reviewed, ids[1]), (sent, ids[3])):
+        assert (other["nct_id"], other["on"]) == (nct_id, "2026-03-15")
+        assert other["why"].endswith("; submitted, not posted")
     later = flagged.json("forecast", "--within", "all", "--json")
     assert [(row["nct_id"], row["on"]) for row in later if row["what"] == "results_due"] == [
         (ids[0], "2026-03-15"),
+        (ids[1], "2026-03-15"),
+        (ids[3], "2026-03-15"),
         (ids[2], "2028-04-14"),
     ]
-    seen = flagged.run("forecast")
+    seen = flagged.run("forecast", "--what", "results_due")
     assert seen.stdout.splitlines()[1].split("\t")[3:5] == ["41 days", "results due"]
-    assert "1 will have results due" in seen.stderr
+    assert "3 will have results due" in seen.stderr
     assert flagged.json("flags", ids[0], "--flag", "results_due", "--json") == []
 
 

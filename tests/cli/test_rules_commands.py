@@ -259,7 +259,7 @@ def test_a_forecast_looks_ahead_by_the_given_time_span(
     stand_on("2026-02-03", monkeypatch)
 
     def seen(within: str) -> int:
-        return len(aging.json("forecast", "--within", within, "--json"))
+        return len(aging.json("forecast", "--within", within, "--what", "unknown", "--json"))
 
     assert (seen("2w"), seen("90d"), seen("all")) == (1, 2, 3)
     refused = aging.run("forecast", "--within", "soon", exit_code=2)
@@ -270,9 +270,10 @@ def test_a_trial_due_after_the_newest_seen_load_is_not_overdue(
     aging: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_on("2026-03-20", monkeypatch)
-    found = {one["nct_id"]: one["outlook"] for one in aging.json("forecast", "--json")}
+    unknown = ("--what", "unknown")
+    found = {one["nct_id"]: one["outlook"] for one in aging.json("forecast", *unknown, "--json")}
     assert found == {"NCT00000002": "overdue", "NCT00000001": "due"}
-    rows = below_header(aging.run("forecast").stdout)
+    rows = below_header(aging.run("forecast", *unknown).stdout)
     assert [row.split("\t")[3] for row in rows] == ["overdue by 4 months", "18 days ago"]
 
 

@@ -11,7 +11,7 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,17 @@ import orjson
 import pytest
 
 from ctsync.model import JsonObject
-from ctsync.record.flags import FlagId, FlagState, applicable, flags_of, results_due_date, true_ids
+from ctsync.record.flags import (
+    BY_TIME,
+    FlagId,
+    FlagState,
+    applicable,
+    coming_flags,
+    flags_of,
+    results_due_date,
+    shown_flags,
+    true_ids,
+)
 
 Row = dict[str, str]
 
@@ -208,3 +218,42 @@ def registration(registered: str, start: str, precision: str) -> dict[str, Any]:
     length = {"day": 10, "month": 7, "year": 4}[precision]
     status = {"studyFirstSubmitDate": registered, "startDateStruct": {"date": start[:length]}}
     return {"protocolSection": {"statusModule": status}}
+
+
+DAY, DAYS = date(2026, 3, 13), 420
+
+
+@pytest.mark.slow
+def test_a_forecast_gives_the_day_on_which_each_flag_becomes_true(
+    studies: dict[str, JsonObject],
+) -> None:
+    sample = dict(list(studies.items())[:: len(studies) // 150])
+    count: Counter[str] = Counter()
+    missed: list[tuple[str, FlagId, date]] = []
+    invented: list[tuple[str, FlagId, date]] = []
+    for nct_id, body in sample.items():
+        happened = {(nct_id, *one) for one in day_by_day(body)}
+        expected = {
+            (nct_id, flag.id, flag.since)
+            for flag in coming_flags(body, after=DAY)
+            if flag.since and flag.since <= DAY + timedelta(days=DAYS)
+        }
+        missed += happened - expected
+        invented += expected - happened
+        count.update(flag_id.value for _, flag_id, _ in happened)
+    print(
+        f"\nforecast: {len(sample)} records, {DAYS} days each: {count.total()} flags became true, "
+        f"{len(missed)} missed, {len(invented)} invented; {dict(count)}"
+    )
+    assert (missed, invented) == ([], [])
+    assert set(count) == {flag_id.value for flag_id in BY_TIME}
+
+
+def day_by_day(body: JsonObject) -> Iterator[tuple[FlagId, date]]:
+    """Yield each flag that was not true on the day before, with its day."""
+    before = true_ids(shown_flags(flags_of(body, as_of=DAY)))
+    for number in range(1, DAYS + 1):
+        day = DAY + timedelta(days=number)
+        now = true_ids(shown_flags(flags_of(body, as_of=day)))
+        yield from ((flag_id, day) for flag_id in now - before)
+        before = now

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from ctsync.model import MISSING, Kind, NctId, StoredEvent, Verdict, Version
+from ctsync.model import MISSING, KeyFields, Kind, NctId, StoredEvent, Verdict, Version
 from ctsync.questions.changes.changes import find_changes
 from ctsync.questions.changes.relevel import RelevelledEvent, relevel_events, relevelled_row
 from ctsync.questions.changes.report_data import ReportQuestion, report_data
@@ -18,12 +18,18 @@ from ctsync.questions.operation.status import quarantined_trial_row, status_row
 from ctsync.questions.portfolio.base_rates import stored_rates
 from ctsync.questions.portfolio.find import find
 from ctsync.questions.portfolio.flags import flag_row
-from ctsync.questions.portfolio.forecast import Expectation, ExpectedChange, expected_change_row
+from ctsync.questions.portfolio.forecast import (
+    Expectation,
+    ExpectedChange,
+    ExpectedChangeRow,
+    expected_change_row,
+)
 from ctsync.questions.portfolio.watches import MemberFacts, watch_row
 from ctsync.questions.trial.compare import field_change_row
 from ctsync.questions.trial.field_history import field_history, field_value_row
 from ctsync.questions.trial.timeline import timeline_row, trial_timeline
 from ctsync.questions.trial.trial_page import trial_page
+from ctsync.questions.trial.trial_status import trial_status
 from ctsync.questions.trial.versions import version_row
 from ctsync.record.compare.canonical import canonicalize
 from ctsync.record.compare.diff import diff
@@ -34,6 +40,7 @@ from ctsync.record.rules.conditions import read_condition
 from ctsync.record.rules.rules import Thresholds
 from ctsync.report.report import Window
 from ctsync.report.rows.event_row import event_row
+from ctsync.report.rows.flag_row import trial_flag_rows
 from ctsync.report.rows.report_row import report_row
 from ctsync.report.trial.field_history import Unshown
 from ctsync.report.trial.timeline import query_steps
@@ -45,7 +52,7 @@ from ctsync.store.store import Store
 from tests.questions.results import results
 from tests.record.reconstructed import FOLDER, studies
 from tests.record.studies import study
-from tests.report.examples import KEYS, SEED, event, report, stored
+from tests.report.examples import KEYS, SEED, SLOW, event, report, stored
 from tests.sync.histories import keep_history
 
 NOW = datetime(2026, 3, 13, 15, 2, 11, tzinfo=UTC)
@@ -153,6 +160,14 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
             replace(rates[0], own=rates[0].published[0], is_own_preferred=True),
         ],
         "trial_flag": [flag_row(versions[-1], one, NOW.date()) for one in _flags()],
+        "trial_status": [
+            trial_status(store, TRIAL, today=NOW.date()),
+            replace(
+                trial_status(store, TRIAL, today=NOW.date()),
+                flags=trial_flag_rows(tuple(_flags())),
+                expected=(_expected(versions[0].key),),
+            ),
+        ],
         "watch": [watch_row(WATCH, MEMBERS), watch_row(NAMED, MEMBERS)],
         "rule": table.rules,
         "rule_table": [table],
@@ -166,6 +181,7 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
             report_row(report_data(store, ReportQuestion(Window(None, NOW), limit=5))),
             report_row(report()),
             report_row(report([])),
+            report_row(report(flags={SLOW: tuple(_flags())}, flagged_on=NOW.date())),
         ],
         **results(),
     }
@@ -192,6 +208,13 @@ def _values(store: Store, versions: Sequence[Version]) -> Any:
     path, spells = found.path, found.spells
     yield field_value_row(path, replace(spells[0], value=Unshown.NOT_CARRIED))
     yield field_value_row(path, replace(spells[0], value=MISSING))
+
+
+def _expected(key: KeyFields) -> ExpectedChangeRow:
+    due = ExpectedChange(
+        TRIAL, key, Expectation.RESULTS_DUE, NOW.date(), is_overdue=False, why="why"
+    )
+    return expected_change_row(due, NOW.date())
 
 
 def _flags() -> Sequence[Flag]:

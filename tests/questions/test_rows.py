@@ -142,6 +142,7 @@ def test_an_expected_change_has_the_days_until_its_date() -> None:
         ("status", "RECRUITING"), ("verified", "2024-02"), ("completion_date", "2025-01"),
         ("why", "verified long ago"), ("title", "A trial"),
         ("url", "https://clinicaltrials.gov/study/NCT00000001"),
+        ("rule", "the registry's rule for the status Unknown, measured on 1,178 records"),
     ]  # fmt: skip
     late = to_json(expected_change_row(replace(expected, is_overdue=True), date(2026, 3, 12)))
     assert (late["outlook"], late["days"]) == ("overdue", -10)

@@ -17,11 +17,13 @@ from ctsync.record.flags import (
     FlagId,
     FlagState,
     applicable,
+    coming_flags,
     flags_of,
     results_due_date,
     shown_flags,
     true_ids,
 )
+from ctsync.report.words.flag_line import flag_line, ordered_flags
 from tests.properties.strategies import build_study, hostile_json
 from tests.record.studies import study
 
@@ -505,3 +507,38 @@ def test_a_flag_is_true_from_its_day_on(values: dict[str, Any], as_of: date) -> 
 
 def test_every_flag_has_a_label() -> None:
     assert list(FLAG_LABELS) == list(FlagId)
+
+
+def coming(body: JsonObject, after: date = date(2024, 1, 1)) -> list[tuple[str, date | None]]:
+    return [(one.id.value, one.since) for one in coming_flags(body, after=after)]
+
+
+def test_flags_that_become_true_by_time_alone_have_their_first_day() -> None:
+    body = trial(overallStatus="ACTIVE_NOT_RECRUITING")
+    assert coming(body) == [
+        ("open_past_completion", date(2025, 1, 1)),
+        ("results_due", date(2025, 3, 1)),
+        ("results_overdue", date(2025, 3, 1)),
+        ("verification_stale", date(2027, 2, 1)),
+    ]
+    assert coming(body, date(2025, 3, 1)) == [("verification_stale", date(2027, 2, 1))]
+    assert coming({}) == []
+
+
+def test_a_verification_is_not_forecast_as_stale_after_completion_with_results() -> None:
+    body = trial(statusVerifiedDate="2023-01", resultsFirstSubmitDate="2024-03-01")
+    assert coming(body) == [("verification_stale", date(2024, 2, 1))]
+    assert coming(trial(statusVerifiedDate="2024-01", resultsFirstSubmitDate="2024-03-01")) == []
+
+
+def test_a_line_names_the_most_important_flags_and_counts_the_others() -> None:
+    every = [Flag(one, "words", {}, "source", DAY) for one in FlagId]
+    assert len(ordered_flags(every)) == len(FlagId)
+    assert flag_line(every, DAY, more_at="ctsync flags NCT00000001") == (
+        "Flags on 2026-03-13: results overdue by 42 CFR 11.44 since 2026-03-13; open past "
+        "completion since 2026-03-13; recruiting past primary completion since 2026-03-13; "
+        "7 more: ctsync flags NCT00000001"
+    )
+    (late,) = (one for one in every if one.id is FlagId.RETROSPECTIVE)
+    assert flag_line([late], None) == "Flags: registered after the start, 2026-03-13"
+    assert flag_line([], DAY) == ""

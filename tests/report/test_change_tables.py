@@ -47,7 +47,7 @@ def test_the_columns_keep_their_names_and_order() -> None:
         "nct_id title acronym sponsor phase conditions trial_level level category kind label what "
         "before after move days percent since_registration days_since_registration "
         "percent_since_registration version posted observed fetched rule path compare_url url "
-        "context"
+        "context flags"
     )
 
 

@@ -83,7 +83,7 @@ def test_a_report_keeps_its_published_keys_in_order() -> None:
     assert " ".join(row) == (
         "report_id subject headline title since until watched coverage counts shown collapsed "
         "left_out left_out_trials left_out_command total trials newly_followed "
-        "newly_followed_total standing notices footer filters"
+        "newly_followed_total standing notices footer filters flags_as_of"
     )
     assert " ".join(row["coverage"]) == (
         "checked load refreshed run_ids requests retries could_not_check"
@@ -94,7 +94,8 @@ def test_a_report_keeps_its_published_keys_in_order() -> None:
     assert row["counts"] == {"critical": 2, "notable": 0, "routine": 0, "administrative": 0}
     assert " ".join(trial) == (
         "nct_id title level what since_registration moves url versions administrative "
-        "administrative_versions left_out notes command acronym sponsor phase conditions folded"
+        "administrative_versions left_out notes command acronym sponsor phase conditions folded "
+        "flags"
     )
     assert " ".join(trial["moves"][0]) == (
         "kind label level before after before_type after_type days percent changes is_reversed text"

@@ -25,9 +25,10 @@ def cohort_command(
 ) -> None:
     """Write one row per trial, for analysis, as CSV.
 
-    The columns give delays, first and last enrollment target, stops and restarts. They follow the
-    definitions of published studies.
+    The columns give delays, first and last enrollment target, stops and restarts, by the
+    definitions of published studies, and flags.
     """
     with app.store() as store:
         selection = selected(store, trials, watch)
-        write_lines(output, csv_lines(COLUMNS, cohort_rows(store, selection)), "one row per trial")
+        rows = cohort_rows(store, selection, today=app.clock.now().date())
+        write_lines(output, csv_lines(COLUMNS, rows), "one row per trial")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ctsync.cli.app import App, pass_app
-from ctsync.cli.export.selection import selected, takes_trials
+from ctsync.cli.export.selection import selected, selected_flags, takes_trials
 from ctsync.cli.output import cannot_write, show_json, tell
 from ctsync.export.parquet import export_dataset
 from ctsync.model import NctId
@@ -31,7 +31,7 @@ from ctsync.text import for_terminal
 def parquet_command(
     app: App, *, trials: Sequence[NctId], watch: str | None, folder: Path, as_json: bool
 ) -> None:
-    """Write events and versions as Parquet, one file per month.
+    """Write events, versions and flags as Parquet, one file per month.
 
     DuckDB, Spark and pandas read the dataset. A second export to the same folder writes only the
     months with new or changed rows.
@@ -39,7 +39,8 @@ def parquet_command(
     with app.store() as store:
         selection = selected(store, trials, watch)
         try:
-            done = export_dataset(store, folder, selection)
+            flags = selected_flags(app, store, selection).rows
+            done = export_dataset(store, folder, selection, flags=flags)
         except OSError as error:
             raise cannot_write(folder, error) from error
     if as_json:

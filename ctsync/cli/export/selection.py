@@ -8,9 +8,12 @@ from typing import Any
 
 import click
 
+from ctsync.cli.app import App
+from ctsync.cli.output import tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.errors import UnknownTrial
 from ctsync.model import NctId
+from ctsync.questions.portfolio.flags import FlagQuestion, FoundFlags, find_flags
 from ctsync.questions.portfolio.watches import require_watch
 from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.store import Store
@@ -30,6 +33,15 @@ def selected(store: Store, trials: Sequence[NctId], watch: str | None) -> Select
             f"no version of {nct_id} is stored; follow it: ctsync watch add {nct_id}"
         )
     return Selection(tuple(trials), watch)
+
+
+def selected_flags(app: App, store: Store, selection: Selection) -> FoundFlags:
+    """Find the flags of the selected trials that are followed or named; name unreadable records."""
+    question = FlagQuestion(tuple(selection.nct_ids), selection.watch)
+    found = find_flags(store, question, today=app.clock.now().date())
+    for nct_id in found.unreadable:
+        tell(f"the record of {nct_id} cannot be read; see: ctsync check")
+    return found
 
 
 def takes_output(command: Callable[..., Any]) -> Callable[..., Any]:

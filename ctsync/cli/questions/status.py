@@ -1,19 +1,23 @@
-"""`status`: show the last run, the stored data and the state of health."""
+"""`status`: show the last run, the stored data and the state of health, or the state of trials."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
+from ctsync.cli.param_types import TrialParam
 from ctsync.dates import LOAD_TOLERANCE, format_minute, mark_future
 from ctsync.deliver.routes import routes_from
+from ctsync.model import NctId, State
 from ctsync.questions.operation.status import Status, current_status
+from ctsync.questions.trial.trial_status import TrialStatusRow, trial_status
 from ctsync.questions.trial.versions import history_words
+from ctsync.record.enum_words import enum_words
 from ctsync.record.value_text import counted
 from ctsync.store.data.failures import LONGEST_RETRY, Failure
 from ctsync.text import for_terminal
@@ -22,15 +26,23 @@ NOTICES_SHOWN = timedelta(days=7)
 
 
 @click.command()
+@click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Write the same as JSON.")
 @pass_app
-def status(app: App, as_json: bool) -> None:
-    """Show the last run and whether all is well.
+def status(app: App, *, trials: Sequence[NctId], as_json: bool) -> None:
+    """Show whether all is well, or the state of trials.
 
-    The exit code is for monitors: 0 if all is well, 3 if the last sync was incomplete or too long
-    ago or a stored time lies in the future, 4 if it failed, 7 if a delivery is overdue.
+    Without a trial it shows the last run and the stored data. For trials it shows the newest
+    version, the flags, and what will happen if nobody updates the record.
+
+    Without a trial, the exit code is for monitors: 0 if all is well, 3 if the last sync was
+    incomplete or too long ago or a stored time lies in the future, 4 if it failed, 7 if a delivery
+    is overdue.
     """
     settings, now = app.settings, app.clock.now()
+    if trials:
+        _show_trials(app, trials, as_json=as_json)
+        return
     with app.store() as store:
         found = current_status(store, settings, routes=routes_from(settings), now=now)
     if as_json:
@@ -41,6 +53,37 @@ def status(app: App, as_json: bool) -> None:
     for problem in found.unknown_watches:
         tell(for_terminal(problem))
     click.get_current_context().exit(found.health.exit_code)
+
+
+def _show_trials(app: App, trials: Sequence[NctId], *, as_json: bool) -> None:
+    today = app.clock.now().date()
+    with app.store() as store:
+        rows = [trial_status(store, nct_id, today=today) for nct_id in dict.fromkeys(trials)]
+    if as_json:
+        show_json(rows)
+        return
+    for number, row in enumerate(rows):
+        if number:
+            click.echo()
+        for label, value in _trial_lines(row):
+            click.echo(f"{label + ':':<22} {for_terminal(value)}")
+
+
+def _trial_lines(row: TrialStatusRow) -> Iterator[tuple[str, str]]:
+    yield "NCT id", row.nct_id
+    yield "Title", row.title or "-"
+    shown = row.status and enum_words(row.status)
+    yield "Overall status", shown or "-" if row.state is State.PRESENT else row.state.capitalize()
+    seen = f", seen {row.observed:%Y-%m-%d}" if row.observed else ""
+    yield "Version", f"{row.version}, posted {row.posted or '-'}{seen}"
+    yield "Watches", ", ".join(row.watches) or "not followed"
+    for flag in row.flags:
+        yield "Flag", f"{flag.flag}{f' since {flag.since}' if flag.since else ''}: {flag.words}"
+    if not row.flags:
+        yield "Flag", f"none on {row.flags_as_of}"
+    for one in row.expected:
+        yield "Expected", f"{one.on} {one.what}: {one.why}"
+    yield "Page", row.url
 
 
 def _lines(found: Status) -> Iterator[str]:

@@ -9,7 +9,7 @@ from ctsync.model import KeyFields, NctId, StoredEvent
 from ctsync.questions.changes.changes import find_changes
 from ctsync.questions.changes.coverage import coverage_of
 from ctsync.questions.changes.filters import require_sponsor
-from ctsync.questions.trial.headings import read_headings
+from ctsync.questions.trial.record_facts import RecordFacts, read_facts
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.registry.notices import Notice, read_notices
@@ -18,7 +18,6 @@ from ctsync.report.report import Report, Window
 from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.report.rows.report_row import ReportRow
 from ctsync.report.trial.timeline import trace
-from ctsync.report.words.trial_heading import TrialHeading
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
@@ -64,6 +63,7 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
     if question.selection.sponsor:
         require_sponsor(store, question.selection.sponsor, keys, followed)
     coverage = coverage_of(store, followed)
+    facts = _facts(store, events, window)
     scope = Scope(
         title=question.title,
         watched=coverage.watched if coverage else store.watched.count(followed),
@@ -77,7 +77,9 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
         },
         limit=question.limit,
         notices=notices,
-        headings=_headings(store, events),
+        headings=facts.headings,
+        flags=facts.flags,
+        flagged_on=facts.flagged_on,
         selection=question.selection,
         rates=question.rates,
     )
@@ -93,12 +95,12 @@ def _last_keys(store: Store, ids: Sequence[NctId]) -> dict[NctId, KeyFields]:
     return found
 
 
-def _headings(store: Store, events: Sequence[StoredEvent]) -> dict[NctId, TrialHeading]:
-    """Return the heading of each trial in the last version of the window."""
+def _facts(store: Store, events: Sequence[StoredEvent], window: Window) -> RecordFacts:
+    """Read the last version of each trial in the window."""
     last: dict[NctId, int] = {}
     for stored in events:
         last[stored.nct_id] = max(stored.to_version, last.get(stored.nct_id, 0))
-    return read_headings(store, last, until=last)
+    return read_facts(store, last, today=window.until.date(), until=last)
 
 
 def _notices(store: Store, window: Window) -> tuple[Notice, ...]:

@@ -111,24 +111,46 @@ def flag_day(store: Store, today: date) -> date:
 def version_flags(store: Store, versions: Sequence[Version], *, as_of: date) -> tuple[Flag, ...]:
     """Return the flags of the last of these versions of a trial, which are oldest first.
 
-    Raises CorruptBody if a record cannot be read. A start that moved to the registration or later
-    is found from any earlier version. That it never moved is known only from the version that was
-    registered.
+    Raises CorruptBody if the record cannot be read.
     """
     known = [version for version in versions if version.digest is not None]
-    body = _body(store, known[-1])
-    earliest = known[0]
-    # the rules read only the start of the first version, so an equal one need not be read
-    is_same = earliest.key.start_date == known[-1].key.start_date
-    first = body if is_same else _body(store, earliest)
-    found = flags_of(body, as_of=as_of, first=first)
+    return flags_of_versions(known, _body(store, known[-1]), as_of=as_of)
+
+
+def flags_of_versions(
+    known: Sequence[Version], body: JsonObject, *, as_of: date
+) -> tuple[Flag, ...]:
+    """Return the flags of `body`, the record of the last of a trial's versions with a record.
+
+    A start that moved to the registration or later is found from any earlier version. That it
+    never moved is known only from the version that was registered.
+    """
+    found = _flags_since_first(known, body, as_of)
+    has_moved = any(flag.id is FlagId.RETROACTIVELY_PROSPECTIVE for flag in found)
+    if not has_moved and known[0].registry_version != _REGISTERED:
+        return flags_of(body, as_of=as_of)
+    return found
+
+
+def shown_flags_of_versions(
+    known: Sequence[Version], body: JsonObject, *, as_of: date
+) -> tuple[Flag, ...]:
+    """Return those of `flags_of_versions` that are shown, in half the time."""
+    return shown_flags(_flags_since_first(known, body, as_of))
+
+
+def _flags_since_first(known: Sequence[Version], body: JsonObject, as_of: date) -> tuple[Flag, ...]:
+    """Return the flags of `body`, as if the first version were the one that was registered."""
     moved = FlagId.RETROACTIVELY_PROSPECTIVE
-    if all(flag.id is not moved for flag in found) and earliest.registry_version != _REGISTERED:
-        found = flags_of(body, as_of=as_of)
     return tuple(
         replace(flag, since=_moved_on(known, as_of)) if flag.id is moved and flag.is_true else flag
-        for flag in found
+        for flag in flags_of(body, as_of=as_of, first=_start_of(known[0]))
     )
+
+
+def _start_of(version: Version) -> JsonObject:
+    """Return a record with the start date only: the rules read nothing else of a first version."""
+    return {"protocolSection": {"statusModule": {"startDateStruct": version.key.start_date}}}
 
 
 def flags_shown_with(

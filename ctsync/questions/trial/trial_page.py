@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 
-from ctsync.errors import CorruptBody
-from ctsync.model import Kind, NctId, Version
-from ctsync.questions.portfolio.flags import flag_day, flags_shown_with
-from ctsync.questions.trial.headings import read_headings
+from ctsync.model import Kind, NctId
+from ctsync.questions.portfolio.flags import flag_day
+from ctsync.questions.trial.record_facts import read_facts
 from ctsync.questions.trial.standing import standing_context
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
-from ctsync.record.flags import Flag
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.timeline import trace
 from ctsync.store.data.events import EventFilter
@@ -37,16 +34,14 @@ def trial_page(
         if stored.event.kind is not Kind.FIRST_SEEN  # a baseline is not a change
     ]
     timeline = trace(versions, stands_from(versions), until=until.date())
-    heading = read_headings(store, [nct_id]).get(nct_id)
-    today = until.date()
-    flags = _flags(store, versions[-1], today)
-    flagged_on = flag_day(store, today)
-    standing = standing_context(versions, as_of=flagged_on, rates=rates)
-    return TrialContent(versions, events, timeline, heading, flags, flagged_on, rates, standing)
-
-
-def _flags(store: Store, version: Version, today: date) -> Sequence[Flag]:
-    try:
-        return flags_shown_with(store, version, as_of=None, today=today)
-    except (CorruptBody, ValueError):  # a damaged body must not prevent the page
-        return ()
+    facts = read_facts(store, [nct_id], today=until.date())
+    return TrialContent(
+        versions,
+        events,
+        timeline,
+        facts.headings.get(nct_id),
+        facts.flags.get(nct_id, ()),
+        facts.flagged_on,
+        rates,
+        standing_context(versions, as_of=flag_day(store, until.date()), rates=rates),
+    )

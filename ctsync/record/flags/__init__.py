@@ -10,26 +10,27 @@ from datetime import date, datetime
 from typing import Literal
 
 from ctsync.model import JsonObject
+from ctsync.record.flags.coming import BY_TIME, flags_after
 from ctsync.record.flags.enrollment_size import enrollment_flags
 from ctsync.record.flags.flag import FLAG_LABELS, Flag, FlagId, FlagState
-from ctsync.record.flags.record_values import StudyValues, days_after
+from ctsync.record.flags.record_values import StudyValues
 from ctsync.record.flags.registration import registration_flags
 from ctsync.record.flags.results_reporting import (
     due_date,
-    effective_due_date,
     reporting_flags,
     trial_class,
 )
 from ctsync.record.flags.upkeep import upkeep_flags
 
 __all__ = [
+    "BY_TIME",
     "FLAG_LABELS",
     "Flag",
     "FlagId",
     "FlagState",
     "applicable",
+    "coming_flags",
     "flags_of",
-    "results_become_due",
     "results_due_date",
     "shown_flags",
     "true_ids",
@@ -79,16 +80,13 @@ def applicable(body: JsonObject) -> Literal["ACT", "pACT"] | None:
     return trial_class(StudyValues(body))
 
 
-def results_become_due(body: JsonObject) -> date | None:
-    """Return the first day on which `results_due` is true, with the delay of a certificate.
+def coming_flags(body: JsonObject, *, after: date) -> tuple[Flag, ...]:
+    """Return the flags that become true after a day by time alone, soonest first.
 
-    None as in `results_due_date`, and if results were submitted.
+    Each is as `flags_of` gives it for its first day, which is its `since`. Results due are left
+    out if results are posted.
     """
-    study = StudyValues(body)
-    if study.submissions.is_submitted or study.submissions.is_pending or study.has_results:
-        return None
-    due = effective_due_date(study)
-    return None if due is None else days_after(due, 1)
+    return flags_after(StudyValues(body), after, lambda day: shown_flags(flags_of(body, as_of=day)))
 
 
 def results_due_date(body: JsonObject) -> date | None:

@@ -16,6 +16,7 @@ from ctsync.model import StoredEvent
 from ctsync.record.context import ContextNote, shown_context
 from ctsync.report.report import Report, ReportStep, ReportTrial
 from ctsync.report.words.event_text import detail, is_measured, move, move_since_first, short, sides
+from ctsync.report.words.flag_line import brief_flag, ordered_flags
 
 Value = str | int | float | date | datetime | None
 
@@ -62,6 +63,7 @@ COLUMNS = (
     Column("compare_url", "page of the registry that compares both versions", 20),
     Column("url", "page of the trial at the registry", 20),
     Column("context", "the past of the trial and its sponsor, and base rates, separated by |", 50),
+    Column("flags", "flags of the trial on the day of the report, with semicolons between", 40),
 )
 """The columns in their order. New columns are added at the end."""
 
@@ -131,6 +133,7 @@ def _values(
         step.compare_url,
         trial.url,
         " | ".join(note.text for note in context),
+        "; ".join(map(brief_flag, ordered_flags(trial.flags))),
     )
 
 

@@ -20,6 +20,7 @@ from ctsync.report.sentences import (
     aside_sentence,
     closing_sentences,
     coverage_line,
+    flags_of_trial,
     fold_lines,
     left_out_sentence,
     step_title,
@@ -52,9 +53,7 @@ def entries(report: Report, links: SiteLinks | None = None) -> list[FeedEntry]:
     With `links`, the entry of a version links to the page of its trial in that site.
     """
     versions = [
-        _linked(trial, _with_own_context(step, report.rates), links)
-        for trial in report.trials
-        for step in trial.steps
+        _linked(trial, step, links, report) for trial in report.trials for step in trial.steps
     ]
     newest_first = sorted(versions, key=lambda entry: entry.updated, reverse=True)
     return [_overview(report), *newest_first]
@@ -149,15 +148,26 @@ def _with_own_context(step: ReportStep, rates: BaseRates | None) -> ReportStep:
     return replace(step, lines=tuple(with_context(step.lines, rates, set())))
 
 
-def _linked(trial: ReportTrial, step: ReportStep, links: SiteLinks | None) -> FeedEntry:
+def _linked(
+    trial: ReportTrial, step: ReportStep, links: SiteLinks | None, report: Report
+) -> FeedEntry:
+    flags = _flags(trial, step, report, links)
+    step = _with_own_context(step, report.rates)
     page = links.version(trial.nct_id, step.to_version) if links else ""
     if not page:
-        return _entry(trial, step)
+        return _entry(trial, step, flags)
     # no command is needed: the linked page shows the version in full
-    return replace(_entry(trial, replace(step, command="")), url=page)
+    return replace(_entry(trial, replace(step, command=""), flags), url=page)
 
 
-def _entry(trial: ReportTrial, step: ReportStep) -> FeedEntry:
+def _flags(trial: ReportTrial, step: ReportStep, report: Report, links: SiteLinks | None) -> str:
+    """Return the line of flags for the entry of the newest version; empty for earlier ones."""
+    if step is not trial.steps[-1]:
+        return ""
+    return flags_of_trial(trial, report, has_command=links is None)
+
+
+def _entry(trial: ReportTrial, step: ReportStep, flags: str) -> FeedEntry:
     changes = net_changes(stored for line in step.lines for stored in line.events)
     administrative = f"{trial.nct_id} administrative changes only"
     return FeedEntry(
@@ -165,7 +175,7 @@ def _entry(trial: ReportTrial, step: ReportStep) -> FeedEntry:
         title=trial_subject(trial.nct_id, trial.about, changes) if changes else administrative,
         url=step.compare_url or trial.url,
         updated=_posted_at(step),
-        content="\n".join(_told(trial, step)),
+        content="\n".join(filter(None, [*_told(trial, step), flags])),
     )
 
 

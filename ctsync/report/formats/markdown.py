@@ -12,6 +12,7 @@ from ctsync.report.sentences import (
     about_line,
     aside_sentence,
     coverage_line,
+    flags_of_trial,
     fold_lines,
     left_out_sentence,
     moves_of,
@@ -54,7 +55,7 @@ def render_markdown(report: Report) -> str:
         _top(report),
         _table(report),
         _folds(report),
-        *(_trial(trial) for trial in report.listed),
+        *(_trial(trial, report) for trial in report.listed),
         _welcomes(report),
         _bottom(report),
     ]
@@ -112,11 +113,14 @@ def _folds(report: Report) -> Iterator[str]:
         yield f"- {escaped(line)}"
 
 
-def _trial(trial: ReportTrial) -> Iterator[str]:
+def _trial(trial: ReportTrial, report: Report) -> Iterator[str]:
     yield f"## {trial.number}. [{trial.nct_id}]({trial.url}) {escaped(trial.title)}".rstrip()
     if words := trial_heading(trial.heading):
         yield ""
         yield f"*{escaped(words)}*"
+    if flags := flags_of_trial(trial, report):
+        yield ""
+        yield escaped(flags)
     for step in trial.steps:
         if not step.lines:
             continue

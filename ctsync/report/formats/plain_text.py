@@ -22,6 +22,7 @@ from ctsync.report.sentences import (
     about_line,
     aside_sentence,
     coverage_line,
+    flags_of_trial,
     fold_command,
     fold_lines,
     fold_title,
@@ -74,7 +75,7 @@ def render_text(report: Report, *, width: int = WIDTH, link: LinkTo | None = Non
         _glance(report, width),
         _table(report, width),
         _folds(report, width, link),
-        *(_trial(trial, width) for trial in report.listed),
+        *(_trial(trial, report, width) for trial in report.listed),
         _welcomes(report, width, link),
         _standing(report, width, link),
         _bottom(report, width),
@@ -191,7 +192,7 @@ def _folds(report: Report, width: int, link: LinkTo | None) -> Iterator[str]:
             yield from wrap(f"and {more:,} more: {fold_command(report, fold)}", "   ", width=width)
 
 
-def _trial(trial: ReportTrial, width: int) -> Iterator[str]:
+def _trial(trial: ReportTrial, report: Report, width: int) -> Iterator[str]:
     head = f"{trial.number}. {trial.nct_id}  "
     yield from wrap(trial.title, head, " " * len(head), width)
     if words := trial_heading(trial.heading):
@@ -199,6 +200,8 @@ def _trial(trial: ReportTrial, width: int) -> Iterator[str]:
     yield f"   {trial.url}"
     if watches := watches_line(trial):
         yield from wrap(watches, "   ", "   ")
+    if flags := flags_of_trial(trial, report):
+        yield from wrap(flags, "   ", "     ", width)
     for step in trial.steps:
         if step.lines:
             yield from _step(step, width)

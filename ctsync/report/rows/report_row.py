@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from ctsync.model import Kind, Level, NctId
@@ -18,6 +18,7 @@ from ctsync.report.report import (
     ReportTrial,
 )
 from ctsync.report.rows.event_row import EventRow, event_values
+from ctsync.report.rows.flag_row import FlagRow, trial_flag_rows
 from ctsync.report.sentences import aside_sentence, step_title, trial_left_out_sentence
 from ctsync.report.words.net_changes import NetChange, phrase
 
@@ -148,6 +149,8 @@ class ReportTrialRow:
     """The conditions it studies, in alphabetical order."""
     folded: Fold | None
     """Set if other formats show the trial in one line with others that changed only this."""
+    flags: tuple[FlagRow, ...]
+    """The flags that are true on the day `flags_as_of`; results due only if none are posted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +241,9 @@ class ReportRow:
     """The lines at the end of the report."""
     filters: str | None
     """Which changes are selected, in words; null if all are."""
+    flags_as_of: date | None
+    """The day for which flags were computed: that of the newest registry data, or the end of the
+    window if that is earlier; null if they were not computed."""
 
 
 def report_row(report: Report) -> ReportRow:
@@ -271,6 +277,7 @@ def report_row(report: Report) -> ReportRow:
         ),
         notices=report.notices,
         footer=report.footer,
+        flags_as_of=report.flagged_on,
     )
 
 
@@ -309,6 +316,7 @@ def _trial(trial: ReportTrial, rates: BaseRates | None) -> ReportTrialRow:
             *((aside_sentence(trial),) if trial.administrative else ()),
         ),
         command=trial.command,
+        flags=trial_flag_rows(trial.flags),
     )
 
 

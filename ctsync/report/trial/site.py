@@ -16,6 +16,7 @@ from ctsync.report.sentences import about_line, coverage_line, window_line
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.page import render_page, version_row
 from ctsync.report.trial.site_links import FEED, INDEX, LATEST, SiteLinks, day_of, trial_path
+from ctsync.report.words.flag_line import flag_line
 from ctsync.report.words.trial_heading import TrialHeading
 
 HEADLINE_WITHIN = 65_536
@@ -27,7 +28,7 @@ _HEADLINE = re.compile(r'<p class="headline">(.*?)</p>', re.DOTALL)
 class IndexRow:
     """One trial in the index; `level` is its level in the latest report, empty if not in it.
 
-    `what` says in a few words what its newest version changed.
+    `what` says in a few words what its newest version changed. `flags` names its flags.
     """
 
     nct_id: NctId
@@ -37,6 +38,7 @@ class IndexRow:
     status: str
     day: str
     what: str
+    flags: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +130,5 @@ def _row(story: TrialContent, level: str) -> IndexRow:
         status=row.status,
         day=newest.posted or f"{newest.fetched:%Y-%m-%d}",
         what=row.what,
+        flags=flag_line(story.flags, None),
     )
