@@ -13,7 +13,7 @@ from ctsync.store.data.events import EventFilter
 from ctsync.store.data.history_versions import NONE, HistoryState
 from ctsync.store.store import Store
 
-_NO_CHANGES = (Kind.ENTERED, Kind.LEFT)
+_NO_CHANGES = (Kind.ENTERED, Kind.LEFT, Kind.FLAG)
 
 
 @dataclass(frozen=True, slots=True)
