@@ -15,7 +15,7 @@ from ctsync.model import Event, Kind, NctId, StoredEvent, Version
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds
 from ctsync.store.data.event_rewrites import NewFlagEvent
 from ctsync.store.data.events import EventFilter
-from ctsync.store.data.runs import CheckedLoad
+from ctsync.store.data.runs import MIRROR, CheckedLoad
 from ctsync.store.store import Store, Unit
 from ctsync.sync.flags.flag_points import (
     PlacedFlagEvent,
@@ -64,6 +64,10 @@ class FlagDerivation:
     def _loads(self) -> list[CheckedLoad]:
         return self._store.runs.checked_loads()
 
+    @cached_property
+    def _mirrors(self) -> frozenset[int]:
+        return self._store.runs.ids(MIRROR)
+
     def derive(self, nct_id: NctId, versions: Sequence[Version]) -> DerivedFlags | None:
         """Return the flag events of a trial, None if nobody follows it.
 
@@ -75,7 +79,7 @@ class FlagDerivation:
         told = self._store.events.find(EventFilter(nct_ids=(nct_id,), kinds=(Kind.FLAG,)))
         stored = [one for one in told if one.fetched >= since]
         loads = [*self._loads, *map(checked_load_of, stored)]
-        points = flag_points(versions, since=since, loads=loads)
+        points = flag_points(versions, since=since, loads=loads, mirrors=self._mirrors)
         derived = flag_events_at(
             points,
             partial(stored_body, self._store),

@@ -21,7 +21,7 @@ from ctsync.model import NctId
 from ctsync.record.flags.change_days import next_flag_day
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds
 from ctsync.route import Route
-from ctsync.store.data.runs import CheckedLoad
+from ctsync.store.data.runs import MIRROR, CheckedLoad
 from ctsync.store.database.access import batches
 from ctsync.store.store import Store, Unit
 from ctsync.sync.flags.flag_points import (
@@ -86,7 +86,8 @@ class FlagPass:
         """Return the events of one trial; none if its record cannot be read."""
         versions = self.store.versions.of(nct_id)
         loads = [*newest, *told_loads(self.store, nct_id)]
-        older = flag_points(versions, since=since, loads=loads)[-1:]
+        mirrors = self.store.runs.ids(MIRROR)
+        older = flag_points(versions, since=since, loads=loads, mirrors=mirrors)[-1:]
         now = FlagPoint(versions[-1], self.observed, self.run_id, started)
         try:
             return list(

@@ -14,7 +14,7 @@ Events of flags are a function of the stored versions and the recorded loads:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
@@ -58,15 +58,26 @@ def checked_load_of(stored: StoredEvent) -> CheckedLoad:
 
 
 def flag_points(
-    versions: Iterable[Version], *, since: datetime, loads: Iterable[CheckedLoad]
+    versions: Iterable[Version],
+    *,
+    since: datetime,
+    loads: Iterable[CheckedLoad],
+    mirrors: Container[int | None],
 ) -> list[FlagPoint]:
     """Return the points of a trial that has been followed since then, oldest first.
 
-    `versions` are all its versions, oldest first.
+    `versions` are all its versions, oldest first. `mirrors` are the runs of the mirror; a version
+    that such a run stored at the very time of `since` was stored before.
     """
+
+    def is_followed(version: Version) -> bool:
+        return version.fetched > since or (
+            version.fetched == since and version.run_id not in mirrors
+        )
+
     seen = [(one.observed, one.run_id or 0, 0, one) for one in versions if is_seen_live(one)]
     checked = [(one.load, one.run_id or 0, 1, one) for one in loads if one.started >= since]
-    return list(_points(sorted([*seen, *checked], key=lambda row: row[:3]), since))
+    return list(_points(sorted([*seen, *checked], key=lambda row: row[:3]), is_followed))
 
 
 def is_seen_live(version: Version) -> bool:
@@ -75,7 +86,8 @@ def is_seen_live(version: Version) -> bool:
 
 
 def _points(
-    rows: Iterable[tuple[object, int, int, Version | CheckedLoad]], since: datetime
+    rows: Iterable[tuple[object, int, int, Version | CheckedLoad]],
+    is_followed: Callable[[Version], bool],
 ) -> Iterator[FlagPoint]:
     head: Version | None = None
     for _, _, _, row in rows:
@@ -84,7 +96,7 @@ def _points(
                 yield FlagPoint(head, row.load, row.run_id, row.started)
             continue
         head = row
-        if row.state is State.PRESENT and row.fetched >= since and row.observed is not None:
+        if row.state is State.PRESENT and row.observed is not None and is_followed(row):
             yield FlagPoint(row, row.observed, row.run_id, row.fetched)
 
 

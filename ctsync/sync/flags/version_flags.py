@@ -20,7 +20,7 @@ from ctsync.model import (
 )
 from ctsync.record.rules.rules import Thresholds
 from ctsync.store.data.events import EventFilter
-from ctsync.store.data.runs import CheckedLoad
+from ctsync.store.data.runs import MIRROR, CheckedLoad
 from ctsync.store.store import Store
 from ctsync.sync.flags.flag_points import (
     FlagPoint,
@@ -29,7 +29,6 @@ from ctsync.sync.flags.flag_points import (
     flag_events_at,
     flag_points,
 )
-
 
 _UNSTORED = -1
 """The snapshot id of the new version."""
@@ -68,7 +67,8 @@ def version_flag_events(
         key=key,
     )
     loads = [*store.runs.checked_loads(newest=True), *told_loads(store, nct_id)]
-    older = flag_points(versions, since=since, loads=loads)[-1:]
+    mirrors = store.runs.ids(MIRROR)
+    older = flag_points(versions, since=since, loads=loads, mirrors=mirrors)[-1:]
 
     def read(version: Version) -> JsonObject:
         return record.body if version is new else stored_body(store, version)
