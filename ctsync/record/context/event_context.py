@@ -24,12 +24,14 @@ _NEXT_SLIP = {1: RateId.SLIP_AFTER_1, 2: RateId.SLIP_AFTER_2}
 
 @dataclass(frozen=True, slots=True)
 class ContextNote:
-    """A sentence beside a change: base rates, or the trial's own past if `rates` is empty."""
+    """A sentence beside a change: base rates; the trial's own past or the rule of a flag if
+    `rates` is empty.
+    """
 
     text: str
     """The note in words, with the number and window of each rate."""
     rates: tuple[BaseRate, ...]
-    """The base rates that the note shows; empty for the trial's own past."""
+    """The base rates that the note shows; empty for the trial's own past and for a flag."""
 
 
 def context_of(event: Event, rates: BaseRates | None = PUBLISHED_RATES) -> tuple[ContextNote, ...]:
@@ -132,12 +134,19 @@ def _outcome_notes(event: Event, rates: BaseRates) -> Iterator[ContextNote]:
         yield from _shares(rates, RateId.PRIMARY_OUTCOME_CHANGED_RECRUITING, said)
 
 
+def _flag_notes(event: Event, _rates: BaseRates) -> Iterator[ContextNote]:
+    source, since = event.inputs.get("source"), event.inputs.get("since")
+    if event.inputs.get("holds") and isinstance(source, str):
+        yield ContextNote(f"rule: {source}" + (f"; true since {since}" if since else ""), ())
+
+
 _NOTES: Mapping[Kind, Callable[[Event, BaseRates], Iterator[ContextNote]]] = {
     Kind.STATUS: _status_notes,
     Kind.START_DATE: _date_notes,
     Kind.PRIMARY_COMPLETION_DATE: _date_notes,
     Kind.COMPLETION_DATE: _date_notes,
     Kind.OUTCOME: _outcome_notes,
+    Kind.FLAG: _flag_notes,
 }
 
 
