@@ -172,8 +172,9 @@ def _number(version: int, registry_version: int | None) -> str:
 
 
 def _compare(nct_id: NctId, older: int | None, newer: int | None) -> str | None:
-    is_known = older is not None and newer is not None and older != newer
-    return compare_url(nct_id, older, newer) if is_known else None
+    if older is None or newer is None or older == newer:
+        return None
+    return compare_url(nct_id, older, newer)
 
 
 def _diff_command(nct_id: NctId, before: int | None, after: int) -> str:

@@ -37,7 +37,7 @@ def flag_events(
         # results that are overdue are due: one line of a report is enough
         if flag.id is FlagId.RESULTS_DUE and (FlagId.RESULTS_OVERDUE, change.holds) in told:
             inputs["nature"] = "repeats"
-        # not "Results due: results due 2026-02-10"
+        # the label says "Results due" already
         facts = flag.words.removeprefix("results ") if flag.id is FlagId.RESULTS_DUE else flag.words
         words = f": {facts}" if change.holds else f" no longer: {change.why}"
         yield make_whole_event(

@@ -49,8 +49,8 @@ class EventRow:
     percent_since_first: float | None
     """Percent by which the count changed since the first known version."""
     from_version: int | None
-    """The ctsync version before the change; null for a first version. The event of a flag belongs to
-    one version, so it equals `to_version`."""
+    """The ctsync version before the change; null for a first version. The event of a flag belongs
+    to one version, so it equals `to_version`."""
     to_version: int
     """The ctsync version that has the change."""
     posted: str | None
