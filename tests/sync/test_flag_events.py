@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,10 +15,12 @@ from ctsync.route import Route
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
 from ctsync.sync.flags.flag_pass import FlagPass
+from ctsync.sync.forget_load import forget_load
 from ctsync.sync.history.rederive_events import rederive_events, rewrite
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.registry_fixtures import an_id, make_study, publish
+from tests.replay.catalogue import load_of
 
 ONE, TWO = NctId("NCT03389919"), NctId("NCT05935098")
 MakeSync = Callable[..., TrialPass]
@@ -305,3 +307,21 @@ def test_a_time_of_day_matters_only_by_its_day(
     replay.load = "2026-02-28"  # the last day of the month is not past yet
     make_sync().run([ONE])
     assert told(store) == []
+
+
+@pytest.mark.slow
+def test_a_flag_of_a_load_with_a_wrong_day_is_undone_with_the_load(
+    store: Store, clock: StillClock, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, **OPEN)
+    follow(store, clock, ONE)
+    make_sync().run([ONE])
+    now = clock.time
+    clock.time = datetime(2026, 12, 31, tzinfo=UTC)
+    replay.load = "2026-12-30"
+    make_sync().run([ONE])
+    assert "flag:open_past_completion@2026-12-30" in {path for _, path, _, _ in lines(store)}
+    clock.time = now
+    assert forget_load(store, load_of("2026-12-30"), now=now, thresholds=Thresholds())
+    assert no_differences(store)
+    assert not [path for _, path, _, _ in lines(store) if "2026-12" in path]
