@@ -309,6 +309,23 @@ def test_a_time_of_day_matters_only_by_its_day(
     assert told(store) == []
 
 
+def test_without_a_run_log_no_flag_is_told_twice(
+    store: Store, clock: StillClock, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, **OPEN)
+    follow(store, clock, ONE)
+    for load in ("2026-02-02", "2026-03-01"):
+        replay.load = load
+        make_sync().run([ONE])
+    with store.unit() as unit:  # as after a restore of an export
+        unit.connection.execute(text("UPDATE runs SET load_after = NULL"))
+    assert no_differences(store)
+    replay.load = "2026-03-02"
+    make_sync().run([ONE])
+    assert [path for _, path, _, _ in lines(store)] == ["flag:open_past_completion@2026-03-01"]
+    assert no_differences(store)
+
+
 @pytest.mark.slow
 def test_a_flag_of_a_load_with_a_wrong_day_is_undone_with_the_load(
     store: Store, clock: StillClock, replay: Any, make_sync: MakeSync

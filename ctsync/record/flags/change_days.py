@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from functools import lru_cache
 
 from ctsync.dates import PartialDate
 from ctsync.model import KeyFields
 from ctsync.record.flags.record_values import days_after, months_after, years_after
 from ctsync.record.flags.results_reporting import CERTIFIED_DAYS, CERTIFIED_YEARS
 from ctsync.record.flags.upkeep import STALE_MONTHS
+
+_CACHED = 8192
 
 
 def next_flag_day(key: KeyFields, *, after: date) -> date | None:
@@ -23,18 +26,40 @@ def next_flag_day(key: KeyFields, *, after: date) -> date | None:
 
 
 def _days(key: KeyFields) -> Iterator[date]:
-    for text in (key.primary_completion_date, key.completion_date):
-        completion = PartialDate.parse(text)
-        if completion is not None:
-            last = completion.last
-            certified = days_after(years_after(last, CERTIFIED_YEARS), CERTIFIED_DAYS)
-            # each date is the last day before the flag
-            yield from (days_after(day, 1) for day in (last, years_after(last, 1), certified))
-    verified, posted = PartialDate.parse(key.verified), PartialDate.parse(key.first_posted)
-    if verified is not None:
-        yield months_after(verified.first, STALE_MONTHS)
-    if posted is not None:
-        yield years_after(posted.last, 1)
-    registered = PartialDate.parse(key.first_submitted)
-    if registered is not None:
-        yield registered.first
+    yield from _after_completion(key.primary_completion_date)
+    yield from _after_completion(key.completion_date)
+    yield from _after_verification(key.verified)
+    yield from _after_posting(key.first_posted)
+    yield from _of_registration(key.first_submitted)
+
+
+# Many trials share their dates, so each date is read once.
+
+
+@lru_cache(maxsize=_CACHED)
+def _after_completion(text: str | None) -> tuple[date, ...]:
+    completion = PartialDate.parse(text)
+    if completion is None:
+        return ()
+    last = completion.last
+    certified = days_after(years_after(last, CERTIFIED_YEARS), CERTIFIED_DAYS)
+    # each of them is the last day before the flag
+    return tuple(days_after(day, 1) for day in (last, years_after(last, 1), certified))
+
+
+@lru_cache(maxsize=_CACHED)
+def _after_verification(text: str | None) -> tuple[date, ...]:
+    verified = PartialDate.parse(text)
+    return () if verified is None else (months_after(verified.first, STALE_MONTHS),)
+
+
+@lru_cache(maxsize=_CACHED)
+def _after_posting(text: str | None) -> tuple[date, ...]:
+    posted = PartialDate.parse(text)
+    return () if posted is None else (years_after(posted.last, 1),)
+
+
+@lru_cache(maxsize=_CACHED)
+def _of_registration(text: str | None) -> tuple[date, ...]:
+    registered = PartialDate.parse(text)
+    return () if registered is None else (registered.first,)
