@@ -63,6 +63,7 @@ class Category(StrEnum):
     BOOKKEEPING = "bookkeeping"
     GEO = "geo"
     DERIVED = "derived"
+    FLAGS = "flags"
     UNKNOWN = "unknown"
 
 
@@ -96,6 +97,7 @@ class Kind(StrEnum):
     MOVED = "moved"
     ENTERED = "entered"
     LEFT = "left"
+    FLAG = "flag"
 
 
 class Source(StrEnum):

@@ -10,6 +10,7 @@ from typing import Any
 
 from ctsync.model import Event, Kind, Level, NctId, StoredEvent, Version, compare_url
 from ctsync.record.context import PUBLISHED_RATES, BaseRates, shown_context
+from ctsync.record.events.flag_event import is_by_time
 from ctsync.report.report import ReportLine, ReportStep, TextMark
 from ctsync.report.words.event_text import (
     detail,
@@ -49,8 +50,16 @@ def steps_of(
     rates for the context of lines; with None they have none. A note is shown once.
     """
     seen: set[str] = set()
-    ordered = sorted(events, key=lambda stored: (stored.to_version, line_order(stored)))
-    for _, group in groupby(ordered, key=lambda stored: stored.to_version):
+    edits = {_sight(stored) for stored in events if not is_by_time(stored.event)}
+
+    def step_key(stored: StoredEvent) -> tuple[int, str]:
+        """The version; a flag that time alone changed has a step of its own in its load."""
+        version, load = _sight(stored)
+        is_alone = is_by_time(stored.event) and (version, load) not in edits
+        return version, load if is_alone else ""
+
+    ordered = sorted(events, key=lambda stored: (step_key(stored), line_order(stored)))
+    for _, group in groupby(ordered, key=step_key):
         of_version = list(group)
         told = [
             stored
@@ -61,14 +70,24 @@ def steps_of(
         yield _step(of_version, lines, hidden=len(of_version) - len(told))
 
 
+def _sight(stored: StoredEvent) -> tuple[int, str]:
+    return stored.to_version, (stored.observed or stored.fetched).isoformat()
+
+
 def _step(
     events: Sequence[StoredEvent], lines: tuple[ReportLine, ...], *, hidden: int
 ) -> ReportStep:
-    first = events[0]
-    newer = first.to_registry_version
+    # a flag belongs to its version alone, so it does not show what led to it
+    first = next((one for one in events if one.event.kind is not Kind.FLAG), events[0])
+    newer, before = first.to_registry_version, first.from_version
+    number = _number(first.to_version, newer)
+    if all(is_by_time(stored.event) for stored in events):
+        number, before = f"{number} (no new version)", None
+    elif first.event.kind is Kind.FLAG:
+        before = first.to_version - 1
     return ReportStep(
-        number=_number(first.to_version, newer),
-        from_version=first.from_version,
+        number=number,
+        from_version=before,
         to_version=first.to_version,
         posted=first.posted,
         observed=first.observed,
@@ -76,7 +95,7 @@ def _step(
         compare_url=_compare(first.nct_id, first.from_registry_version, newer),
         lines=lines,
         administrative=hidden,
-        command=_diff_command(first.nct_id, first.from_version, first.to_version),
+        command=_diff_command(first.nct_id, before, first.to_version),
     )
 
 
@@ -88,7 +107,8 @@ def step_of(
     rates: BaseRates | None = PUBLISHED_RATES,
 ) -> ReportStep:
     """A version as a step with a line per event, of any level; `events` may be empty."""
-    older = events[0].from_registry_version if events else None
+    steps = [one for one in events if one.event.kind is not Kind.FLAG]
+    older = steps[0].from_registry_version if steps else None
     return ReportStep(
         number=_number(version.version, version.registry_version),
         from_version=before,
@@ -164,7 +184,9 @@ def _number(version: int, registry_version: int | None) -> str:
 
 
 def _compare(nct_id: NctId, older: int | None, newer: int | None) -> str | None:
-    return None if older is None or newer is None else compare_url(nct_id, older, newer)
+    if older is None or newer is None or older == newer:
+        return None
+    return compare_url(nct_id, older, newer)
 
 
 def _diff_command(nct_id: NctId, before: int | None, after: int) -> str:

@@ -52,6 +52,7 @@ from ctsync.sync.decide import (
     Seen,
     decide,
 )
+from ctsync.sync.flags.version_flags import version_flag_events
 from ctsync.sync.history.rederive_events import UNSTORED, derive, known_facts
 
 
@@ -223,13 +224,15 @@ class Assessor:
                 return PendingVersion(nct_id, None, State.PRESENT, record, key, events)
             case Changed(head, record) | Confirmed(head, record):
                 if head.source is not Source.HISTORY:
-                    return self._compare(head, record)
+                    return self._with_flags(self._compare(head, record), record, fetched_at)
                 confirms = isinstance(decision, Confirmed)
-                return self._join(head, record, confirms=confirms, fetched_at=fetched_at)
+                joined = self._join(head, record, confirms=confirms, fetched_at=fetched_at)
+                return self._with_flags(joined, record, fetched_at)
             case Returned(head, record):
                 changed = self._compare(head, record)
                 back = classify.returned(changed.key, thresholds=thresholds)
-                return replace(changed, events=(back, *changed.events))
+                changed = replace(changed, events=(back, *changed.events))
+                return self._with_flags(changed, record, fetched_at)
             case Gone() | Moved():
                 return self._away(nct_id, decision)
             case _:
@@ -287,6 +290,21 @@ class Assessor:
         return PendingVersion(
             head.nct_id, head, present, record, key, tuple(events), before=comparable
         )
+
+    def _with_flags(
+        self, finding: PendingVersion, record: Record, fetched_at: datetime | None
+    ) -> PendingVersion:
+        """Add the events of the flags that the version changes."""
+        load = self.load.data_timestamp
+        flags = version_flag_events(
+            self.store,
+            record,
+            key=finding.key,
+            observed=load,
+            fetched=fetched_at or load,
+            thresholds=self.thresholds,
+        )
+        return replace(finding, events=(*finding.events, *flags)) if flags else finding
 
     def _join(
         self, head: Head, record: Record, *, confirms: bool, fetched_at: datetime | None

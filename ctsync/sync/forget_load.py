@@ -7,11 +7,14 @@ again to complete it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from ctsync.model import Kind, NctId
 from ctsync.record.rules.rules import Thresholds
 from ctsync.store.admin.load_redating import ForgottenLoad, RedatedLoad
+from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
 from ctsync.sync.history.rederive_events import rederive_events, rewrite
 
@@ -33,15 +36,28 @@ def forget_load(
     2. Derive the events of trials with several versions again, in one transaction per trial.
        Events that differ only in level or wording are not changed.
     3. Remove the load from runs, watches, trials and scans.
+    4. Derive the flags again that changed in this load: they depend on its day.
     """
     with store.unit() as unit:
         redated = unit.loads.redate(load, now=now)
     if redated is None:
         return None
-    for found in rederive_events(store, thresholds, redated.trials):
+    _derive_again(store, redated.trials, thresholds)
+    with store.unit() as unit:
+        forgotten = unit.loads.forget(load, now=now)
+    _derive_again(store, _flagged(store, redated.seen), thresholds)
+    return UndoneLoad(redated, forgotten)
+
+
+def _derive_again(store: Store, trials: Sequence[NctId], thresholds: Thresholds) -> None:
+    for found in rederive_events(store, thresholds, trials):
         if any(not (one.is_level_only or one.is_wording_only) for one in found.differences):
             with store.unit() as unit:
                 rewrite(unit, found)
-    with store.unit() as unit:
-        forgotten = unit.loads.forget(load, now=now)
-    return UndoneLoad(redated, forgotten)
+
+
+def _flagged(store: Store, seen: datetime) -> Sequence[NctId]:
+    """Return the trials with flags that changed in the load that is now dated `seen`."""
+    until = seen + timedelta(microseconds=1)
+    found = store.events.find(EventFilter(kinds=(Kind.FLAG,), since=seen, until=until))
+    return sorted({stored.nct_id for stored in found})

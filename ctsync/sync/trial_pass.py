@@ -38,6 +38,7 @@ from ctsync.sync.decide import (
     StillAway,
     most_at_once,
 )
+from ctsync.sync.flags.flag_pass import FlagPass
 from ctsync.sync.observations import PassObservations, conclude_pass
 from ctsync.sync.result import RunCallbacks, SyncResult
 from ctsync.sync.run_log import RunCounts, RunLogEntry, recorded_run
@@ -93,7 +94,8 @@ class TrialPass:
            If the run is interrupted, committed batches stay; the next run processes the rest.
         5. Request the load again. If the registry reloaded meanwhile, the pass is repeated once; if
            it reloads again, the verdict is MIXED.
-        6. Conclude: a change that the registry made to most trials is reported once (see
+        6. Store the flags that became true or were cleared by time alone, in a complete run.
+        7. Conclude: a change that the registry made to most trials is reported once (see
            `observations`).
 
         Raises RegistryError if the load cannot be requested, and Stopped if the run is cancelled.
@@ -109,6 +111,8 @@ class TrialPass:
                     ids, load, entry, sights, absent=absent, with_queries=with_queries
                 )
                 self._note_absent_ids(absent, result.unknown)
+                if kind == SYNC and result.verdict is not Verdict.MIXED:
+                    self._flags(entry.run_id, result.load).run()
                 notices = conclude_pass(
                     self.store,
                     entry.run_id,
@@ -158,6 +162,17 @@ class TrialPass:
             thresholds=self.thresholds,
             run_id=run_id,
             observed=observed,
+        )
+
+    def _flags(self, run_id: int, load: RegistryVersion) -> FlagPass:
+        """Return the step that stores the flags that time alone changed."""
+        return FlagPass(
+            store=self.store,
+            clock=self.clock,
+            routes=self.routes,
+            thresholds=self.thresholds,
+            run_id=run_id,
+            observed=load.data_timestamp,
         )
 
     def _current_load(self, newest: datetime | None) -> RegistryVersion:

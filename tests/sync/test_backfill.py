@@ -507,3 +507,41 @@ def test_a_gone_trial_is_reported_with_the_unreported_events_of_its_history(
     assert {Kind.STATUS, Kind.GONE} <= {one.event.kind for one in result.events}
     assert {Kind.STATUS, Kind.GONE} <= {kind for _, kind in deliveries(store)}
     assert_events_follow(store)
+
+
+@pytest.mark.slow
+def test_a_backfill_tells_no_flag_and_changes_none(
+    store: Store,
+    clock: StillClock,
+    replay: ReplayRegistry,
+    make_sync: MakeSync,
+    make_backfill: MakeBackfill,
+) -> None:
+    ending = {
+        "overallStatus": "ACTIVE_NOT_RECRUITING",
+        "startDateStruct": dated("2018-02-01"),
+        "primaryCompletionDateStruct": dated("2026-02"),
+        "completionDateStruct": dated("2026-02"),
+    }
+    early = a_day("2018-01-04", startDateStruct=dated("2017-01-01"), count=200)
+    life = [early, a_day("2019-03-12", **ending, count=90), a_day("2026-01-13", **ending)]
+    replay.catalogue.publish(life[-1])
+    tell_history(replay, *life)
+    with store.unit() as unit:
+        unit.watches.add("mine")
+        unit.watches.add_trials("mine", {TRIAL: None}, clock.now())
+    for load in ("2026-02-02", "2026-03-02"):
+        replay.load = load
+        make_sync(routes=[MAIL]).run([TRIAL])
+    flags = EventFilter(kinds=(Kind.FLAG,))
+    (told,) = store.events.find(flags)
+    assert (told.event.path, told.to_version) == ("flag:open_past_completion@2026-03-02", 1)
+    deliveries = store.outbox.deliveries()
+    make_backfill().run([TRIAL])
+    replay.load = "2026-03-03"
+    make_sync(routes=[MAIL]).run([TRIAL])
+    (still,) = store.events.find(flags)
+    assert (still.event, still.event_id) == (told.event, told.event_id)
+    assert (still.from_version, still.to_version) == (3, 3)
+    assert store.outbox.deliveries() == deliveries
+    assert list(rederive_events(store, Thresholds())) == []

@@ -13,7 +13,7 @@ from ctsync.store.data.events import EventFilter
 from ctsync.store.data.history_versions import NONE, HistoryState
 from ctsync.store.store import Store
 
-_NO_CHANGES = (Kind.ENTERED, Kind.LEFT)
+_NO_CHANGES = (Kind.ENTERED, Kind.LEFT, Kind.FLAG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,8 @@ class VersionRow:
 def version_row(version: Version, step: Sequence[StoredEvent]) -> VersionRow:
     """The row of a version; `step` holds the events that led to it."""
     key = version.key
+    # time alone may change a flag of a version, years later
+    step = [stored for stored in step if stored.event.kind is not Kind.FLAG]
     url = STUDY_PAGE + version.nct_id
     if version.registry_version is not None:
         url += f"?tab=history&a={version.registry_version + 1}"
@@ -104,7 +106,7 @@ def version_row(version: Version, step: Sequence[StoredEvent]) -> VersionRow:
 def is_substantive(step: Sequence[StoredEvent]) -> bool:
     """Return whether a change is not administrative, as a cosmetic one is.
 
-    Entering or leaving the query of a watch is not a change of the record.
+    Entering or leaving the query of a watch is not a change of the record, nor is a flag.
     """
     return any(
         stored.event.level is not Level.ADMINISTRATIVE and stored.event.kind not in _NO_CHANGES

@@ -110,12 +110,14 @@ class BaseRates(Mapping[RateId, tuple[BaseRate, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class ContextNote:
-    """A sentence beside a change or a fact: base rates, or the trial's own past without `rates`."""
+    """A sentence beside a change or a fact: base rates; the trial's own past or the rule of a flag
+    if `rates` is empty.
+    """
 
     text: str
     """The note in words, with the number and window of each rate."""
     rates: tuple[BaseRate, ...]
-    """The base rates that the note shows; empty for the trial's own past."""
+    """The base rates that the note shows; empty for the trial's own past and for a flag."""
 
 
 _STOPS = "ctcovidstop (CC BY 4.0)"

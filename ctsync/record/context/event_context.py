@@ -19,6 +19,7 @@ from ctsync.record.context.base_rates import (
     RateId,
 )
 from ctsync.record.context.sponsor_past import FEWEST_TRIALS, SLIP_DAYS
+from ctsync.record.context.standing_context import flag_context
 from ctsync.record.enum_words import enum_words, within_sentence
 from ctsync.record.value_text import counted, ordinal, signed_days
 
@@ -161,12 +162,20 @@ def is_primary_outcome_change(inputs: Mapping[str, Any]) -> bool:
     return inputs.get("rank") == "primary" and inputs.get("nature") == "change" and not is_copy
 
 
+def _flag_notes(event: Event, rates: BaseRates) -> Iterator[ContextNote]:
+    source, since = event.inputs.get("source"), event.inputs.get("since")
+    if event.inputs.get("holds") and isinstance(source, str):
+        yield ContextNote(f"rule: {source}" + (f"; true since {since}" if since else ""), ())
+        yield from flag_context(str(event.inputs.get("flag")), rates)
+
+
 _NOTES: Mapping[Kind, Callable[[Event, BaseRates], Iterator[ContextNote]]] = {
     Kind.STATUS: _status_notes,
     Kind.START_DATE: _date_notes,
     Kind.PRIMARY_COMPLETION_DATE: _date_notes,
     Kind.COMPLETION_DATE: _date_notes,
     Kind.OUTCOME: _outcome_notes,
+    Kind.FLAG: _flag_notes,
 }
 
 

@@ -25,7 +25,7 @@ TRACKER_DAYS = 30
 _RULE = "42 CFR 11.44"
 _SOURCE = f"{_RULE}, as the FDAAA TrialsTracker applies it"
 _FINAL_RULE = date(2017, 1, 18)
-_CERTIFIED_YEARS, _CERTIFIED_DAYS = 3, 30
+CERTIFIED_YEARS, CERTIFIED_DAYS = 3, 30
 _PHASES = frozenset(
     frozenset(phases)
     for phases in (
@@ -97,7 +97,7 @@ def effective_due_date(study: StudyValues) -> date | None:
     due, completion = due_date(study), available_completion(study)
     if due is None or completion is None or certificate(study) is None:
         return due
-    return days_after(years_after(completion.last, _CERTIFIED_YEARS), _CERTIFIED_DAYS)
+    return days_after(years_after(completion.last, CERTIFIED_YEARS), CERTIFIED_DAYS)
 
 
 def certificate(study: StudyValues) -> str | None:

@@ -18,7 +18,7 @@ from ctsync.record.flags.record_values import (
 RECRUITING = frozenset({"RECRUITING", "NOT_YET_RECRUITING", "ENROLLING_BY_INVITATION"})
 OPEN = RECRUITING | {"ACTIVE_NOT_RECRUITING", "SUSPENDED", "UNKNOWN"}
 
-_STALE_MONTHS = 13
+STALE_MONTHS = 13
 """Months from the verification to the first month in which it is stale."""
 _STALE_SOURCE = "DeVito and Goldacre, JAMA Intern Med 2021; 42 CFR 11.64"
 _OWN_DATES = "the status and the dates of the record"
@@ -37,7 +37,7 @@ def _stale(study: StudyValues, as_of: date) -> Iterator[Flag]:
         return
     if study.has_results and study.completion and study.completion.last < as_of:
         return
-    since = max(years_after(posted.last, 1), months_after(verified.first, _STALE_MONTHS))
+    since = max(years_after(posted.last, 1), months_after(verified.first, STALE_MONTHS))
     if as_of >= since:
         yield Flag(
             FlagId.VERIFICATION_STALE,

@@ -41,7 +41,7 @@ _SEARCHED_PATHS: Mapping[str, tuple[str, ...]] = {
 }
 """Prefixes of the paths that each parameter searches. Any other parameter searches all paths."""
 
-_NO_REASON = frozenset({Kind.FIRST_SEEN, Kind.REGISTERED, Kind.ENTERED, Kind.LEFT})
+_NO_REASON = frozenset({Kind.FIRST_SEEN, Kind.REGISTERED, Kind.ENTERED, Kind.LEFT, Kind.FLAG})
 
 
 def why_left(query: Query, since: Iterable[Event]) -> Sequence[Event]:

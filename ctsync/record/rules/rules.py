@@ -114,6 +114,7 @@ _COMPLETIONS = _DATES - {Kind.START_DATE}
 _START = frozenset({Kind.START_DATE})
 _STATUS, _ENROLLMENT = frozenset({Kind.STATUS}), frozenset({Kind.ENROLLMENT})
 _OUTCOME, _RESULTS = frozenset({Kind.OUTCOME}), frozenset({Kind.RESULTS})
+_FLAG = frozenset({Kind.FLAG})
 _CRITICAL, _NOTABLE = Level.CRITICAL, Level.NOTABLE
 _ROUTINE, _ADMINISTRATIVE = Level.ROUTINE, Level.ADMINISTRATIVE
 
@@ -290,6 +291,14 @@ RULES: tuple[Rule, ...] = (
          "newly registered: first posted since a data refresh that did not have the trial"),
     Rule("R-WAT-01", _ROUTINE, _kind(Kind.ENTERED), "now matches a watched query"),
     Rule("R-WAT-02", _NOTABLE, _kind(Kind.LEFT), "no longer matches a watched query"),
+    # flags
+    Rule("R-FLG-01", _NOTABLE, _FLAG, "results are overdue by the published rule",
+         (_when("flag", "is", "results_overdue"), _yes("holds"))),
+    Rule("R-FLG-02", _ROUTINE, _FLAG, "a flag is no longer true",
+         (_when("holds", "is", value=False),)),
+    Rule("R-FLG-03", _ADMINISTRATIVE, _FLAG, "the last verification is more than a year old",
+         (_when("flag", "is", "verification_stale"),)),
+    Rule("R-FLG-04", _ROUTINE, _FLAG, "another flag became true"),
     # administrative by nature
     Rule("R-ADM-01", _ADMINISTRATIVE, _kind(Kind.CONTACT), "contacts and officials"),
     Rule("R-ADM-02", _ADMINISTRATIVE, _kind(Kind.BOOKKEEPING), "dates of verifying and posting"),

@@ -25,13 +25,17 @@ class EventRow:
     rule: str
     """The id of the rule that gave the level; `ctsync rules` lists them."""
     path: str
-    """The place of the change in the record; empty if it concerns the entire record."""
+    """The place of the change in the record; empty if it concerns the entire record. For a flag
+    that became true or was cleared, `flag:`, its id, `@` and the day of the data refresh:
+    `flag:results_overdue@2026-03-15`."""
     label: str
     """The name of the field for people."""
     before: Any
-    """The value before; for a list, the items removed. Null if there was none."""
+    """The value before; for a list, the items removed. Null if there was none. For a flag, whether
+    it was true before: `false` if it became true."""
     after: Any
-    """The value after; for a list, the items added. Null if there is none."""
+    """The value after; for a list, the items added. Null if there is none. For a flag, whether it
+    is true: `false` if it was cleared."""
     before_type: str | None
     """ESTIMATED or ACTUAL, for the date or count before."""
     after_type: str | None
@@ -45,7 +49,8 @@ class EventRow:
     percent_since_first: float | None
     """Percent by which the count changed since the first known version."""
     from_version: int | None
-    """The ctsync version before the change; null for a first version."""
+    """The ctsync version before the change; null for a first version. The event of a flag belongs
+    to one version, so it equals `to_version`."""
     to_version: int
     """The ctsync version that has the change."""
     posted: str | None
@@ -59,7 +64,8 @@ class EventRow:
     url: str
     """The page of the trial at the registry."""
     context: tuple[ContextNote, ...]
-    """The trial's own past, the base rates that apply and the sponsor's past; may be empty."""
+    """The trial's own past, the base rates that apply and the sponsor's past; may be empty. For a
+    flag that became true, its rule, since when it is true, and its base rate."""
 
 
 def event_values(stored: StoredEvent, rates: BaseRates | None = PUBLISHED_RATES) -> tuple[Any, ...]:

@@ -20,6 +20,6 @@ def event_line(stored: StoredEvent) -> str:
 
 
 def _step(stored: StoredEvent) -> str:
-    if stored.from_version is None:
+    if stored.from_version in {None, stored.to_version}:
         return f"v{stored.to_version}"
     return f"v{stored.from_version}->v{stored.to_version}"

@@ -143,6 +143,8 @@ def short(event: Event) -> str:
     if event.kind is Kind.REGISTERED and not event.inputs.get("newly_registered", True):
         first = event.inputs.get("first_posted")
         return "newly seen by ctsync" + (f", first posted {plain(first)}" if first else "")
+    if event.kind is Kind.FLAG:
+        return within_sentence(event.label) + ("" if event.after else " no longer")
     if event.kind in _SHORT:
         return _SHORT[event.kind].format(
             plain(event.before if event.after is None else event.after)

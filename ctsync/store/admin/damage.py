@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, case, func, select
 
-from ctsync.model import NctId
+from ctsync.model import Kind, NctId
 from ctsync.store.data.events import path_key
 from ctsync.store.database.access import BATCH, Reads
 from ctsync.store.database.tables import BODIES, EVENTS, SNAPSHOTS, TRIALS
@@ -57,7 +57,8 @@ def wrong_heads() -> Select[*tuple[Any, ...]]:
 def misplaced_events() -> Select[*tuple[Any, ...]]:
     """Select the events whose trial or older version does not fit their newer version.
 
-    Columns: id, the stored nct_id, and the correct values: trial and older.
+    Columns: id, the stored nct_id, and the correct values: trial and older. The event of a flag
+    belongs to one version, so its older version is its newer one.
     """
     newer, older = SNAPSHOTS.alias(), SNAPSHOTS.alias()
     before = (
@@ -68,11 +69,12 @@ def misplaced_events() -> Select[*tuple[Any, ...]]:
         .correlate(newer)
         .scalar_subquery()
     )
+    right = case((EVENTS.c.kind == Kind.FLAG, newer.c.id), else_=before)
     return (
-        select(EVENTS.c.id, EVENTS.c.nct_id, newer.c.nct_id.label("trial"), before.label("older"))
+        select(EVENTS.c.id, EVENTS.c.nct_id, newer.c.nct_id.label("trial"), right.label("older"))
         .join(newer, newer.c.id == EVENTS.c.to_snapshot_id)
         .where(
-            (EVENTS.c.nct_id != newer.c.nct_id) | EVENTS.c.from_snapshot_id.is_distinct_from(before)
+            (EVENTS.c.nct_id != newer.c.nct_id) | EVENTS.c.from_snapshot_id.is_distinct_from(right)
         )
     )
 

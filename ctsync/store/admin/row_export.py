@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, Table, select
 
 from ctsync.errors import StoreConflict
-from ctsync.model import NctId, Record
+from ctsync.model import Kind, NctId, Record
 from ctsync.store.bodies.writer import BodyWrites
 from ctsync.store.data.bulk_reads import Selection, narrowed
 from ctsync.store.data.events import EventWrites, path_key
@@ -175,10 +175,11 @@ class RowWrites(Writes):
         snapshot = self._versions.insert_one(values | {"nct_id": nct_id})
         for event in exported.events:
             row = dict(event)
-            is_first = row.pop("from_nothing")
+            older = None if row.pop("from_nothing") else after
             place = {
                 "nct_id": nct_id,
-                "from_snapshot_id": None if is_first else after,
+                # a flag belongs to the version itself
+                "from_snapshot_id": snapshot if row["kind"] == Kind.FLAG else older,
                 "to_snapshot_id": snapshot,
                 "path_key": path_key(row["path"]),
             }

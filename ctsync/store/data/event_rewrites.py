@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select, update
 
-from ctsync.model import Event, Kind
+from ctsync.model import Event, Kind, NctId
 from ctsync.store.data.events import EventWrites, event_columns, happened_at, path_key
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.database.access import Writes, batches
 from ctsync.store.database.tables import DELIVERIES, EVENTS, SNAPSHOTS
 
 _GONE = "its event was removed when the events of its version were derived again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFlagEvent:
+    """The event of a flag, with its version and the load that shows it."""
+
+    event: Event
+    snapshot_id: int
+    run_id: int | None
+    posted: str | None
+    observed: datetime
+    fetched: datetime
 
 
 class EventRewrites(Writes):
@@ -70,6 +83,47 @@ class EventRewrites(Writes):
             row = event_columns(event) | step | place | {"path_key": key}
             self._events.insert(tuple(row), [tuple(row.values())])
         self._remove([row.id for row in stored if row.id not in successors], snapshot)
+
+    def rewrite_flags(
+        self,
+        nct_id: NctId,
+        events: Sequence[NewFlagEvent],
+        *,
+        stored: Sequence[int],
+        rules_version: int,
+    ) -> None:
+        """Replace the `stored` flag events of a trial with `events`.
+
+        An event with the same version and path keeps its id, deliveries and times. Deliveries of a
+        removed event are treated as in `rewrite`.
+        """
+        columns = (EVENTS.c.id, EVENTS.c.to_snapshot_id, EVENTS.c.path_key)
+        ids = {
+            (row.to_snapshot_id, bytes(row.path_key)): row.id
+            for batch in batches(stored)
+            for row in self._connection.execute(select(*columns).where(EVENTS.c.id.in_(batch)))
+        }
+        for new in events:
+            event_id = ids.pop((new.snapshot_id, path_key(new.event.path)), None)
+            if event_id is not None:
+                values = event_columns(new.event) | {"rules_version": rules_version}
+                of_event = EVENTS.c.id == event_id
+                self._connection.execute(update(EVENTS).where(of_event).values(values))
+                continue
+            self._events.add(
+                nct_id,
+                from_snapshot=new.snapshot_id,
+                to_snapshot=new.snapshot_id,
+                events=[new.event],
+                run_id=new.run_id,
+                posted=new.posted,
+                observed=new.observed,
+                fetched=new.fetched,
+                rules_version=rules_version,
+            )
+        for (snapshot_id, _), event_id in ids.items():
+            version = select(SNAPSHOTS).where(SNAPSHOTS.c.id == snapshot_id)
+            self._remove([event_id], self._connection.execute(version).one())
 
     def move(self, *, of: int, to: int, paths: Iterable[str]) -> None:
         """Move the events of version `of` with these paths to version `to` of the same trial.

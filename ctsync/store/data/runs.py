@@ -53,6 +53,15 @@ class Run:
     notices: Sequence[Mapping[str, Any]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedLoad:
+    """A load in which a complete sync checked the followed trials, and the start of the sync."""
+
+    load: datetime
+    run_id: int | None
+    started: datetime
+
+
 class RunReads(Reads):
     """Reads runs."""
 
@@ -147,6 +156,23 @@ class RunReads(Reads):
         )
         with self._reading() as connection:
             return connection.execute(statement).scalar()
+
+    def checked_loads(self, *, newest: bool = False) -> list[CheckedLoad]:
+        """Return the loads in which complete syncs checked the followed trials, oldest first.
+
+        `newest` returns only the last of them. A sync during which the registry reloaded twice
+        does not count.
+        """
+        statement = select(RUNS.c.load_after, RUNS.c.id, RUNS.c.started).where(
+            RUNS.c.kind == SYNC,
+            RUNS.c.verdict.in_((Verdict.OK, Verdict.PARTIAL)),
+            RUNS.c.load_after.is_not(None),
+        )
+        newest_first = statement.order_by(RUNS.c.load_after.desc(), RUNS.c.id.desc())
+        with self._reading() as connection:
+            rows = connection.execute(newest_first.limit(1 if newest else None))
+            loads = [CheckedLoad(load, run_id, at) for load, run_id, at in rows if load is not None]
+        return loads[::-1]
 
     def newest_load(self) -> datetime | None:
         """Return the newest load that any run saw."""

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from ctsync.errors import StoreConflict
-from ctsync.model import Event, KeyFields, NctId, Source, State
+from ctsync.model import Event, KeyFields, Kind, NctId, Source, State
 from ctsync.store.bodies.writer import BodyRow, BodyWrites, body_row
 from ctsync.store.data.events import (
     EVENT_COLUMNS,
@@ -251,13 +251,14 @@ class BatchWrites(Writes):
             keys = {path_key(event.path): event for event in step.events}
             if len(keys) < len(step.events):
                 raise ValueError(f"{step.nct_id}: two events of one step have the same path")
-            posted = step.key.posted
-            place = (
-                shared.run_id, shared.observed, shared.rules_version, step.nct_id, step.after,
-                shared.ids[step.nct_id], posted, step.fetched,
-                happened_at(shared.observed, posted, step.fetched),
-            )  # fmt: skip
-            rows += [(*event_columns(one).values(), *place, key) for key, one in keys.items()]
+            posted, own = step.key.posted, shared.ids[step.nct_id]
+            shared_place = (shared.run_id, shared.observed, shared.rules_version, step.nct_id)
+            times = (posted, step.fetched, happened_at(shared.observed, posted, step.fetched))
+            for key, event in keys.items():
+                # a flag belongs to the version itself
+                older = own if event.kind is Kind.FLAG else step.after
+                values = event_columns(event).values()
+                rows.append((*values, *shared_place, older, own, *times, key))
         self._events.insert((*EVENT_COLUMNS, *_STEP_COLUMNS), rows)
 
 

@@ -6,7 +6,7 @@ follows the other trial instead. Each query decides this by the registry's newes
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, exists, func, not_, or_, select, update
 
-from ctsync.model import NctId
-from ctsync.store.database.access import Reads, Writes, insert_rows
-from ctsync.store.database.tables import FAILURES, TRIALS, WATCHED_TRIALS, WATCHES
+from ctsync.model import KeyFields, NctId, Source, State
+from ctsync.store.database.access import Reads, Writes, batches, insert_rows
+from ctsync.store.database.tables import FAILURES, SNAPSHOTS, TRIALS, WATCHED_TRIALS, WATCHES
 
 
 @cache
@@ -160,6 +160,16 @@ class TrialSelection:
     watch: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class DatedHead:
+    """The newest version of a followed trial that the registry shows, with its dates only."""
+
+    nct_id: NctId
+    followed_since: datetime
+    observed: datetime
+    key: KeyFields
+
+
 class WatchedTrialReads(Reads):
     """Reads the watched trials as a set."""
 
@@ -233,6 +243,50 @@ class WatchedTrialReads(Reads):
         )
         with self._reading() as connection:
             return tuple(NctId(nct_id) for nct_id in connection.scalars(found))
+
+    def follow_starts(self, ids: Collection[NctId] | None = None) -> dict[NctId, datetime]:
+        """Return when the first of its watches began to follow each trial, for trials in watches.
+
+        `ids` limits the trials. By our clock, except for the matches of a query, which are
+        followed from their load.
+        """
+        statement = select(WATCHED_TRIALS.c.nct_id, func.min(WATCHED_TRIALS.c.since)).group_by(
+            WATCHED_TRIALS.c.nct_id
+        )
+        with self._reading() as connection:
+            if ids is None:
+                rows = list(connection.execute(statement))
+            else:
+                rows = [
+                    row
+                    for batch in batches(list(ids))
+                    for row in connection.execute(
+                        statement.where(WATCHED_TRIALS.c.nct_id.in_(batch))
+                    )
+                ]
+        return {NctId(nct_id): since for nct_id, since in rows}
+
+    def dated_heads(self) -> Iterator[DatedHead]:
+        """Yield the heads of the followed trials that were last seen live and are present."""
+        starts = self.follow_starts()
+        dates = ("primary_completion_date", "completion_date", "verified", "first_submitted",
+                 "first_posted")  # fmt: skip
+        statement = (
+            select(SNAPSHOTS.c.nct_id, SNAPSHOTS.c.observed, *(SNAPSHOTS.c[name] for name in dates))
+            .join(TRIALS, TRIALS.c.head_snapshot_id == SNAPSHOTS.c.id)
+            .where(
+                TRIALS.c.nct_id.in_(select(WATCHED_TRIALS.c.nct_id)),
+                SNAPSHOTS.c.state == State.PRESENT,
+                SNAPSHOTS.c.observed.is_not(None),
+                SNAPSHOTS.c.source != Source.HISTORY,
+            )
+            .order_by(SNAPSHOTS.c.nct_id)
+        )
+        with self._reading() as connection:
+            rows = connection.execute(statement).all()
+        for nct_id, observed, *values in rows:
+            key = KeyFields(**dict(zip(dates, values, strict=True)))
+            yield DatedHead(NctId(nct_id), starts[NctId(nct_id)], observed, key)
 
     def failing_ids(self) -> frozenset[NctId]:
         """Return the watched trials that are in quarantine."""

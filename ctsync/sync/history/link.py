@@ -58,6 +58,7 @@ def _add(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _Seen)
         run_id=seen.run_id,
     )
     reported, earlier = _split(finding, joining)
+    flags = _add_flags(unit, finding, snapshot_id, seen)
     ids = unit.events.add(
         finding.nct_id,
         from_snapshot=head,
@@ -82,7 +83,26 @@ def _add(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _Seen)
             rules_version=RULES_VERSION,
             happened=joining.happened,
         )
-    return list(zip(ids, reported, strict=True))
+    return [*zip(ids, reported, strict=True), *flags]
+
+
+def _add_flags(
+    unit: Unit, finding: PendingVersion, snapshot_id: int, seen: _Seen
+) -> ReportedEvents:
+    """Store the events of flags, which belong to the version itself."""
+    flags = [event for event in finding.events if event.kind is Kind.FLAG]
+    ids = unit.events.add(
+        finding.nct_id,
+        from_snapshot=snapshot_id,
+        to_snapshot=snapshot_id,
+        events=flags,
+        run_id=seen.run_id,
+        posted=finding.key.posted,
+        observed=seen.observed,
+        fetched=seen.fetched,
+        rules_version=RULES_VERSION,
+    )
+    return list(zip(ids, flags, strict=True))
 
 
 def _confirm(
@@ -105,7 +125,7 @@ def _confirm(
     unit.event_rewrites.rewrite(
         from_snapshot=before,
         to_snapshot=head,
-        events=finding.events,
+        events=_of_step(finding),
         leave=NOT_DERIVED,
         rules_version=RULES_VERSION,
         happened=joining.happened,
@@ -118,7 +138,7 @@ def _confirm(
         observed=seen.observed,
         fetched=seen.fetched,
     )
-    return reported
+    return [*reported, *_add_flags(unit, finding, head, seen)]
 
 
 def _record_of(finding: PendingVersion) -> Record | None:
@@ -128,8 +148,13 @@ def _record_of(finding: PendingVersion) -> Record | None:
 
 
 def _split(finding: PendingVersion, joining: HistoryLink) -> tuple[list[Event], list[Event]]:
-    """Return the events of a finding to report, and the events not to report."""
+    """Return the events of a step to report, and the events not to report."""
+    events = _of_step(finding)
     if not joining.is_baseline:
-        return list(finding.events), []
-    first = [event for event in finding.events if event.kind is Kind.FIRST_SEEN]
-    return first, [event for event in finding.events if event.kind is not Kind.FIRST_SEEN]
+        return events, []
+    first = [event for event in events if event.kind is Kind.FIRST_SEEN]
+    return first, [event for event in events if event.kind is not Kind.FIRST_SEEN]
+
+
+def _of_step(finding: PendingVersion) -> list[Event]:
+    return [event for event in finding.events if event.kind is not Kind.FLAG]

@@ -9,6 +9,7 @@ events == classify(diff(before, after), past).
   which trial took over a moved trial. While a trial is moved, its own row also holds the second
   fact.
 - Events of entering or leaving a query do not depend on versions and are not checked.
+- Events of flags depend on the recorded loads too (`sync/flags/derived_flags.py`).
 - A trial is followed from its first version seen live. If a mirror or an import added the trial and
   nobody followed it, it has a baseline event only if one is stored.
 - Events that lead to that version, or precede it in the registry's history, were never reported.
@@ -44,8 +45,9 @@ from ctsync.store.data.events import EventFilter, happened_at
 from ctsync.store.data.runs import MIRROR
 from ctsync.store.database.types import dump_json, load_json
 from ctsync.store.store import Store, Unit
+from ctsync.sync.flags.derived_flags import DerivedFlags, FlagDerivation, rewrite_flags
 
-NOT_DERIVED = (Kind.ENTERED, Kind.LEFT)
+NOT_DERIVED = (Kind.ENTERED, Kind.LEFT, Kind.FLAG)
 ARRIVALS = (Kind.FIRST_SEEN, Kind.REGISTERED)
 UNSTORED = -1
 """The snapshot id of a version that is about to be stored."""
@@ -107,6 +109,7 @@ class RederivedTrial:
     nct_id: NctId
     differences: tuple[EventDifference, ...] = ()
     steps: tuple[DerivedStep, ...] = ()
+    flags: DerivedFlags | None = None
     unreadable: str = ""
 
 
@@ -119,6 +122,7 @@ def rederive_events(
     not stop the others.
     """
     mirrors = store.runs.ids(MIRROR)
+    flags = FlagDerivation(store, thresholds)
     for nct_id in store.trials.stored_ids() if ids is None else ids:
         try:
             stored, versions = _by_version(store, nct_id), store.versions.of(nct_id)
@@ -130,6 +134,7 @@ def rederive_events(
                 known[versions[-1].snapshot_id].append(taken_over)
             read = partial(stored_record, store)
             steps = tuple(derive(versions, known, read, thresholds, mirrors=mirrors))
+            of_flags = flags.derive(nct_id, versions)
         except (CorruptBody, ValueError) as error:
             # a stored body, enum word or JSON value is damaged
             yield RederivedTrial(nct_id, unreadable=str(error))
@@ -139,8 +144,15 @@ def rederive_events(
             for step in steps
             for difference in _compare(step, stored.get(step.after.version, ()))
         )
+        if of_flags is not None:
+            differences += tuple(_flag_differences(of_flags))
         if differences:
-            yield RederivedTrial(nct_id, differences, steps)
+            yield RederivedTrial(nct_id, differences, steps, of_flags)
+
+
+def _flag_differences(flags: DerivedFlags) -> Iterator[EventDifference]:
+    for version, events, stored in flags.by_version():
+        yield from _compare(DerivedStep(version, version, events), stored)
 
 
 def _taken_over(
@@ -160,6 +172,8 @@ def _taken_over(
 
 def rewrite(unit: Unit, rebuilt: RederivedTrial) -> None:
     """Store a trial's events as derived; deliveries already sent or planned are not changed."""
+    if rebuilt.flags is not None:
+        rewrite_flags(unit, rebuilt.flags)
     for step in rebuilt.steps:
         unit.event_rewrites.rewrite(
             from_snapshot=step.before.snapshot_id if step.before else None,

@@ -1,0 +1,1 @@
+"""The events of flags that become true or are cleared, live and derived again."""
