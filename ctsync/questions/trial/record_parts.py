@@ -1,11 +1,11 @@
 """What a trial's page shows of its records: facts, outcomes and sites. Writes nothing.
 
-A record is read only if an event says that its sites or outcomes changed.
+Only the newest record is read, and those whose events say that an outcome changed. The sites of
+earlier versions follow from the events of the sites.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -14,31 +14,33 @@ from typing import Any
 import orjson
 
 from ctsync.errors import CorruptBody
-from ctsync.model import JsonObject, Kind, NctId, Record, StoredEvent, Version
+from ctsync.model import JsonObject, Kind, Record, StoredEvent, Version
 from ctsync.questions.trial.stored_records import aligned
+from ctsync.record.events.lists import SITES
+from ctsync.record.events.site_text import SiteChanges, changes_of
 from ctsync.record.fields.lookup import value_at
 from ctsync.record.flags import results_become_due
 from ctsync.record.history_form.normalize import form_of, readable
 from ctsync.record.registry.unknown_status import Outlook, forecast
-from ctsync.report.trial.charts.site_chart import SiteCount
+from ctsync.report.trial.charts.site_counts import site_counts
 from ctsync.report.trial.content import ForecastLine, RecordParts
 from ctsync.report.trial.outcome_course import OutcomeStep, outcome_course
 from ctsync.report.trial.trial_facts import sites_by_country, trial_facts
 from ctsync.store.store import Store
 
 _OUTCOMES = "protocolSection.outcomesModule"
-_READ_FOR = (Kind.SITE, Kind.OUTCOME)
+
+
+_RESULTS = b',"resultsSection":{'
 
 
 @dataclass(frozen=True, slots=True)
-class _ReadVersion:
-    """A version whose record was read, and the kinds of its changes."""
+class _Outcomes:
+    """The outcomes of a version, in a record without anything else."""
 
     version: Version
     day: date
-    body: JsonObject
-    kinds: frozenset[Kind]
-    stage: str
+    record: Record
 
 
 def read_parts(
@@ -53,78 +55,87 @@ def read_parts(
 
     Both are empty if there is no record. Raises CorruptBody and ValueError for a damaged record.
     """
-    read = list(_read(store, versions, events, stood_from))
-    if not read:
-        return RecordParts(), ()
-    newest = read[-1]
-    parts = RecordParts(
-        facts=trial_facts(newest.body, newest.version.key),
-        outcomes=outcome_course(
-            _module(_with_outcomes(newest), newest.version), tuple(_outcome_steps(read))
-        ),
-        sites=tuple(
-            SiteCount(one.day, one.version.version, sites_by_country(one.body))
-            for one in read
-            if one is read[0] or Kind.SITE in one.kinds
-        ),
-    )
-    is_there = newest.version is versions[-1]
-    return parts, tuple(_forecast(newest, today)) if is_there else ()
-
-
-def _read(
-    store: Store,
-    versions: Sequence[Version],
-    events: Sequence[StoredEvent],
-    stood_from: Sequence[date],
-) -> Iterator[_ReadVersion]:
-    kinds: dict[int, set[Kind]] = defaultdict(set)
-    stages: dict[int, str] = {}
-    for stored in events:
-        kinds[stored.to_version].add(stored.event.kind)
-        if stored.event.kind is Kind.OUTCOME:
-            stages.setdefault(stored.to_version, str(stored.event.inputs.get("stage") or ""))
     present = [
         (one, day) for one, day in zip(versions, stood_from, strict=True) if one.digest is not None
     ]
-    for n, (version, day) in enumerate(present):
-        found = frozenset(kinds[version.version])
-        if 0 < n < len(present) - 1 and not found.intersection(_READ_FOR):
-            continue
-        body = orjson.loads(store.bodies.read(version.digest or ""))
-        if not isinstance(body, dict):
-            raise CorruptBody(f"version {version.version} of {version.nct_id} is not a record")
-        yield _ReadVersion(version, day, body, found, stages.get(version.version, ""))
-
-
-def _outcome_steps(read: Sequence[_ReadVersion]) -> Iterator[OutcomeStep]:
-    """Yield the versions that changed outcomes, each beside the last version read before it."""
-    before = read[0]
-    for one in read[1:]:
-        if Kind.OUTCOME in one.kinds:
-            old, new = aligned(
-                before.version, _with_outcomes(before), one.version, _with_outcomes(one)
-            )
-            version = one.version.version
-            yield OutcomeStep(version, one.day, _outcomes(old), _outcomes(new), one.stage)
-        before = one
-
-
-def _with_outcomes(read: _ReadVersion) -> Record:
-    """Return a record of the outcomes alone, so that no other text is converted."""
-    nct_id = read.version.nct_id
-    body = _only(nct_id, value_at(read.body, _OUTCOMES))
-    return Record(nct_id, body, b"", read.version.digest or "")
-
-
-def _only(nct_id: NctId, outcomes: Any) -> JsonObject:
-    module = outcomes if isinstance(outcomes, dict) else {}
-    return {
-        "protocolSection": {
-            "identificationModule": {"nctId": nct_id},
-            "outcomesModule": module,
-        }
+    if not present:
+        return RecordParts(), ()
+    newest, day = present[-1]
+    body = _body(store, newest)
+    last = _Outcomes(newest, day, _with_outcomes(newest, body))
+    stages = {
+        stored.to_version: str(stored.event.inputs.get("stage") or "")
+        for stored in events
+        if stored.event.kind is Kind.OUTCOME
     }
+    steps = tuple(_outcome_steps(store, present, last, stages))
+    parts = RecordParts(
+        facts=trial_facts(body, newest.key),
+        outcomes=outcome_course(_module(last.record, newest), steps),
+        sites=site_counts(sites_by_country(body), _site_changes(events), present),
+    )
+    is_there = newest is versions[-1]
+    return parts, tuple(_forecast(newest, body, today)) if is_there else ()
+
+
+def _body(store: Store, version: Version, *, with_results: bool = True) -> JsonObject:
+    """Return the body of a record; without results, it is read several times as fast."""
+    raw = store.bodies.read(version.digest or "")
+    if not with_results:
+        # keys are sorted, so that the results are last; a quote in a text has a backslash
+        head, found, _ = raw.partition(_RESULTS)
+        raw = head + b"}" if found else raw
+    body = orjson.loads(raw)
+    if not isinstance(body, dict):
+        raise CorruptBody(f"version {version.version} of {version.nct_id} is not a record")
+    return body
+
+
+def _site_changes(events: Sequence[StoredEvent]) -> dict[int, SiteChanges]:
+    return {
+        stored.to_version: changes_of(stored.event)
+        for stored in events
+        if stored.event.path == SITES
+    }
+
+
+def _outcome_steps(
+    store: Store,
+    present: Sequence[tuple[Version, date]],
+    newest: _Outcomes,
+    stages: Mapping[int, str],
+) -> Iterator[OutcomeStep]:
+    """Yield the versions that changed outcomes, beside the last different version before.
+
+    A version without an event of an outcome has the outcomes of the version before.
+    """
+    if not stages:
+        return
+    before: _Outcomes | None = None
+    for n, (version, day) in enumerate(present):
+        if n and version.version not in stages:
+            continue
+        if version is newest.version:
+            here = newest
+        else:
+            body = _body(store, version, with_results=False)
+            here = _Outcomes(version, day, _with_outcomes(version, body))
+        if before is not None:
+            old, new = aligned(before.version, before.record, version, here.record)
+            stage = stages[version.version]
+            yield OutcomeStep(version.version, day, _outcomes(old), _outcomes(new), stage)
+        before = here
+
+
+def _with_outcomes(version: Version, body: JsonObject) -> Record:
+    """Return a record of the outcomes alone, so that no other text is converted."""
+    outcomes = value_at(body, _OUTCOMES)
+    protocol = {
+        "identificationModule": {"nctId": version.nct_id},
+        "outcomesModule": outcomes if isinstance(outcomes, dict) else {},
+    }
+    digest = version.digest or ""
+    return Record(version.nct_id, {"protocolSection": protocol}, b"", digest)
 
 
 def _module(record: Record, version: Version) -> Mapping[str, Any]:
@@ -136,12 +147,12 @@ def _outcomes(record: Record) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _forecast(newest: _ReadVersion, today: date) -> Iterator[ForecastLine]:
-    expected = forecast(newest.version.key, today)
+def _forecast(newest: Version, body: JsonObject, today: date) -> Iterator[ForecastLine]:
+    expected = forecast(newest.key, today)
     if expected.on is not None and expected.outlook in {Outlook.DUE, Outlook.OVERDUE}:
         is_late = expected.outlook is Outlook.OVERDUE
         what = "status UNKNOWN is overdue" if is_late else "status UNKNOWN expected"
         yield ForecastLine(expected.on, what, expected.why)
-    due = None if newest.version.key.has_results else results_become_due(newest.body)
+    due = None if newest.key.has_results else results_become_due(body)
     if due is not None and due > today:
         yield ForecastLine(due, "results due", "42 CFR 11.44; none submitted")

@@ -9,7 +9,7 @@ from datetime import date
 from ctsync.model import NctId, StoredEvent, Version
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.flags import Flag
-from ctsync.report.trial.charts.site_chart import SiteCount
+from ctsync.report.trial.charts.site_counts import SiteCount
 from ctsync.report.trial.outcome_course import OutcomeLine
 from ctsync.report.trial.timeline import Timeline
 from ctsync.report.words.trial_heading import TrialHeading, heading_of_key

@@ -9,6 +9,7 @@ from typing import Any
 from ctsync.model import JsonObject, KeyFields
 from ctsync.record.enum_words import enum_words, phase_words
 from ctsync.record.value_text import counted, listed, plain, typed, typed_date
+from ctsync.report.trial.charts.site_counts import country_of
 
 _PROTOCOL = "protocolSection"
 _DESIGN = f"{_PROTOCOL}.designModule"
@@ -23,8 +24,7 @@ def trial_facts(body: JsonObject, key: KeyFields) -> tuple[tuple[str, str], ...]
 def sites_by_country(body: JsonObject) -> dict[str, int]:
     """Return the number of sites per country."""
     sites = _list(_module(body, "contactsLocationsModule").get("locations"))
-    countries = (site.get("country") for site in sites if isinstance(site, Mapping))
-    return dict(Counter(plain(one) if one else "no country given" for one in countries))
+    return dict(Counter(country_of(site) for site in sites if isinstance(site, Mapping)))
 
 
 def _who_and_what(body: JsonObject, key: KeyFields) -> Iterator[tuple[str, str]]:

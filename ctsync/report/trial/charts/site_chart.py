@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import pairwise
 
@@ -28,35 +27,13 @@ from ctsync.report.trial.charts.chart import (
     Drawing,
     Shape,
 )
+from ctsync.report.trial.charts.site_counts import SiteCount, steps_of
 from ctsync.report.trial.charts.slip_chart import LEFT, RIGHT
 
 MOST_COUNTRIES = 5
 """Most countries with their own line in a drawing; the others share one line."""
 _TOP = 12
 _OTHERS = "other countries"
-
-
-@dataclass(frozen=True, slots=True)
-class SiteCount:
-    """The number of sites per country in the version that stood from a day."""
-
-    stood_from: date
-    version: int
-    by_country: Mapping[str, int]
-
-    @property
-    def total(self) -> int:
-        """The number of all sites."""
-        return sum(self.by_country.values())
-
-
-def steps_of(counts: Sequence[SiteCount]) -> list[SiteCount]:
-    """Return the counts that differ from the one before."""
-    return [
-        one
-        for n, one in enumerate(counts)
-        if n == 0 or dict(one.by_country) != dict(counts[n - 1].by_country)
-    ]
 
 
 def site_chart(

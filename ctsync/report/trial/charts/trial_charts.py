@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from ctsync.report.trial.charts.axes import days_between
 from ctsync.report.trial.charts.chart import Chart
 from ctsync.report.trial.charts.enrollment_chart import enrollment_chart
-from ctsync.report.trial.charts.site_chart import SiteCount, site_chart, steps_of
+from ctsync.report.trial.charts.site_chart import site_chart
+from ctsync.report.trial.charts.site_counts import SiteCount, steps_of
 from ctsync.report.trial.charts.slip_chart import slip_chart
 from ctsync.report.trial.charts.status_band import status_band
 from ctsync.report.trial.timeline import Timeline
