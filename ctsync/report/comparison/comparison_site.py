@@ -24,4 +24,10 @@ def comparison_files(comparisons: Iterable[Comparison]) -> Iterator[tuple[str, s
     """Yield the path in the site and the HTML of each comparison."""
     for one in comparisons:
         name = comparison_name(one.after.nct_id, one.before.version, one.after.version)
-        yield f"{_FOLDER}{name}", comparison_html(reading_of(one, ChangeSelection(Level.ROUTINE)))
+        page = comparison_html(
+            reading_of(one, ChangeSelection(Level.ROUTINE)),
+            # a copy of the record per version would make a large site
+            has_unchanged=False,
+            trial_page=f"{one.after.nct_id}.html",
+        )
+        yield f"{_FOLDER}{name}", page

@@ -8,7 +8,7 @@ format makes it safe for its own sink. Does no I/O.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ctsync.model import JsonObject
@@ -123,7 +123,13 @@ def _field(path: str, value: Any, label: str = "") -> ShownField:
     if isinstance(value, list):
         return _list(path, value, label)
     if isinstance(value, Mapping) and set(value) not in _TYPED:
-        return ShownField(path, label, parts=tuple(_fields(path, value, frozenset())))
+        parts = tuple(_fields(path, value, frozenset()))
+        # an object of one value is that value
+        return (
+            replace(parts[0], label=label)
+            if len(parts) == 1
+            else ShownField(path, label, parts=parts)
+        )
     return ShownField(path, label, text=_words(value, path))
 
 
@@ -144,7 +150,12 @@ def _words(value: Any, path: str) -> str:
 
 def _list(path: str, items: Sequence[Any], label: str) -> ShownField:
     if not all(isinstance(item, Mapping) for item in items):
-        return ShownField(path, label, lines=tuple(_words(item, path) for item in items))
+        lines = tuple(_words(item, path) for item in items)
+        return (
+            ShownField(path, label, lines[0])
+            if len(lines) == 1
+            else ShownField(path, label, lines=lines)
+        )
     keys = _columns(path, items)
     if len(keys) <= _MOST_COLUMNS and not any(_is_deep(item[k]) for item in items for k in item):
         return ShownField(path, label, table=_table(path, items, keys))
