@@ -33,7 +33,7 @@ from ctsync.report.trial.charts.slip_chart import LEFT, RIGHT
 MOST_COUNTRIES = 5
 """Most countries with their own line in a drawing; the others share one line."""
 _TOP = 12
-_OTHERS = "other countries"
+_OTHERS = "others"
 
 
 def site_chart(
@@ -124,7 +124,7 @@ def _labels(
     places = apart((place for place, _ in ends), LINE, _TOP, bottom + 4)
     for place, (_, n) in zip(places, ends, strict=True):
         name, numbers = lines[n]
-        text = fitting(name, RIGHT - 8 - 6.2 * (len(f"{numbers[-1]:,}") + 1))
+        text = fitting(name, RIGHT - 8 - 7 * (len(f"{numbers[-1]:,}") + 1))
         style = f"chart-name chart-line-{n}"
         yield ChartText((left, place), f"{text} {numbers[-1]:,}", style)
 
