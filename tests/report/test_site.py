@@ -62,9 +62,12 @@ def test_a_page_lists_every_event_and_every_version_newest_first() -> None:
     assert "the first version that is stored" in PAGE
 
 
-def test_a_page_draws_the_timeline_for_wide_and_narrow_screens() -> None:
-    assert PAGE.count("<svg") == 2
-    assert "2013-02 (estimated), said from 2012-03-01, +1.0 years (366 days ±28)" in PAGE
+def test_a_page_draws_each_chart_for_wide_and_narrow_screens() -> None:
+    pictures = re.findall(r'<svg class="chart (on-\w+)"', PAGE)
+
+    # dates, status, enrollment
+    assert pictures == ["on-desk", "on-phone"] * 3
+    assert "2013-02 (estimated), given 2012-03-01, +1.0 years (366 days ±28)" in PAGE
 
 
 @pytest.mark.slow

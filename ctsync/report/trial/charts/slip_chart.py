@@ -42,6 +42,7 @@ RIGHT = 132
 _TOP = 16
 _STYLES = {"start": "start", "primary completion": "primary", "completion": "final"}
 _NAMES = {"primary completion": "primary compl."}
+_TODAY = 40
 _LABEL = 3 * LINE + 4
 
 
@@ -166,7 +167,9 @@ def _diagonal(until: date, x: DayScale, y: DayScale) -> Iterator[Shape]:
     if inside(x, until):
         place = x.at(until)
         yield ChartLine((place, y.start), (place, y.end), "chart-now", f"today, {until}")
-        yield ChartText((place, y.end - 2), "today", "chart-tick", "middle")
+        # left of the line, where no label of a date stands, unless that is left of the chart
+        anchor = "start" if place - x.start < _TODAY else "end"
+        yield ChartText((place, y.end - 2), "today", "chart-tick", anchor)
 
 
 def _track(track: DateTrack, until: date, x: DayScale, y: DayScale) -> Iterator[Shape]:
