@@ -196,7 +196,7 @@ def _labels(timeline: Timeline, x: DayScale, y: DayScale, bottom: float) -> Iter
     """Yield the name, newest value and move of each date, right of its line."""
     ends = sorted(((y.at(_middle(track)), track) for track in timeline.tracks), key=_height)
     tops = apart(
-        (place - LINE / 2 for place, _ in ends), _LABEL, _TOP - LINE / 2, bottom - 2 * LINE
+        (place - LINE / 2 for place, _ in ends), _LABEL, _TOP - LINE / 2, bottom - 3 * LINE
     )
     for top, (place, track) in zip(tops, ends, strict=True):
         last = track.steps[-1]
