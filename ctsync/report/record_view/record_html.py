@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import orjson
+from markupsafe import Markup, escape
 
 from ctsync.model import STUDY_PAGE, Record, Version
 from ctsync.record.enum_words import enum_words
 from ctsync.record.trial_line import state_of
 from ctsync.report.html_templates import fill
 from ctsync.report.record_view.shown_record import RecordSection, record_sections
+from ctsync.text import for_markup
 
 _INDENTED = 100_000
 """Most bytes of a record whose JSON is indented; indents triple the size of a large one."""
@@ -26,7 +28,7 @@ class RecordPage:
     summary: str
     url: str
     sections: tuple[RecordSection, ...]
-    raw: str
+    raw: Markup
 
 
 def record_page(version: Version, record: Record) -> RecordPage:
@@ -41,8 +43,16 @@ def record_page(version: Version, record: Record) -> RecordPage:
         summary=state_of(key) if key.status else enum_words(version.state.value),
         url=_url(version),
         sections=tuple(record_sections(record.body)),
-        raw=raw.decode(),
+        raw=_escaped(raw.decode()),
     )
+
+
+def _escaped(text: str) -> Markup:
+    """Return a text as the content of an element, where quotes need no escape.
+
+    The escapes would double the size of JSON.
+    """
+    return Markup(escape(for_markup(text)).replace("&#34;", '"'))  # noqa: S704  escaped here
 
 
 def record_html(version: Version, record: Record) -> str:
