@@ -52,7 +52,7 @@ def _escaped(text: str) -> Markup:
 
     The escapes would double the size of JSON.
     """
-    return Markup(escape(for_markup(text)).replace("&#34;", '"'))  # noqa: S704  escaped here
+    return Markup(str(escape(for_markup(text))).replace("&#34;", '"'))  # noqa: S704  escaped here
 
 
 def record_html(version: Version, record: Record) -> str:
