@@ -18,13 +18,12 @@ from ctsync.report.sentences import (
     since_heading,
     step_title,
 )
+from ctsync.report.trial.charts.status_band import STOPPED
 from ctsync.report.trial.timeline_svg import draw_timeline
 from ctsync.report.version_steps import item_of, line_in_full, note_of
 from ctsync.report.words.event_text import since_what
 from ctsync.report.words.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
-
-STOPPED = frozenset({"TERMINATED", "WITHDRAWN", "SUSPENDED", "GONE", "MOVED"})
 
 
 def fill(template: str, **values: Any) -> str:

@@ -189,6 +189,18 @@ def test_show_shows_the_record_now_in_a_version_or_on_a_day(watched: Shell) -> N
     assert "Overall status:" in watched.run("show", SEED).stdout
 
 
+def test_show_writes_all_fields_in_readable_form(watched: Shell) -> None:
+    early = ("show", SEED, "--as-of", "2026-02-02", "--format")
+
+    text = watched.run(*early, "text").stdout
+    assert "STUDY STATUS\n" in text
+    assert "  Overall Status: Recruiting\n" in text
+    page = watched.run(*early, "html").stdout
+    assert "<h2>Study Status</h2>" in page
+    both = watched.run("show", SEED, "--format", "text", "--json", exit_code=2)
+    assert "omit --raw, --json and --field" in both.stderr
+
+
 def test_diff_compares_any_two_versions(watched: Shell) -> None:
     (change,) = watched.json("diff", SEED, "1", "2", "--json")
     assert (change["path"], change["before"], change["after"]) == (

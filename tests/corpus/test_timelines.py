@@ -55,12 +55,18 @@ def test_an_actual_enrollment_far_below_target_is_drawn(far_below: Timeline, wid
     assert enum_words("TERMINATED") in picture
 
 
+def test_a_report_of_the_trial_draws_both_counts(far_below: Timeline) -> None:
+    for visible, _ in svg_texts(far_below):
+        assert all(text in visible for text in ("263 est.", "99 act.", enum_words("TERMINATED")))
+
+
 def test_the_page_of_the_trial_draws_both_counts(far_below: Timeline) -> None:
     shown = html.unescape(render_page(TrialContent([version(1, "2026-02-03")], [], far_below),
                                       WINDOW))  # fmt: skip
-    for picture in re.findall(r"<svg.*?</svg>", shown, flags=re.DOTALL):
-        texts = re.findall(r"<text[^>]*>(.*?)</text>", picture)
-        assert {"263 est.", "99 act.", enum_words("TERMINATED")} <= set(texts)
+    for where in ("on-desk", "on-phone"):
+        pictures = re.findall(rf'<svg class="chart {where}".*?</svg>', shown, flags=re.DOTALL)
+        texts = re.findall(r"<text[^>]*>(.*?)</text>", "".join(pictures))
+        assert {"actual 99", "38 % of 263", enum_words("TERMINATED")} <= set(texts)
 
 
 def test_every_value_of_a_published_history_is_drawn_or_listed(

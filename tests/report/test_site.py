@@ -11,7 +11,9 @@ import pytest
 
 from ctsync.model import Kind
 from ctsync.report.formats.html import render_html
-from ctsync.report.trial.content import TrialContent
+from ctsync.report.trial.charts.site_counts import SiteCount
+from ctsync.report.trial.content import ForecastLine, RecordParts, TrialContent
+from ctsync.report.trial.outcome_course import OutcomeLine, OutcomeNote
 from ctsync.report.trial.page import render_page
 from ctsync.report.trial.site import HEADLINE_WITHIN, PastReport, build_site, headline_of
 from ctsync.report.trial.site_links import SiteLinks
@@ -62,21 +64,39 @@ def test_a_page_lists_every_event_and_every_version_newest_first() -> None:
     assert "the first version that is stored" in PAGE
 
 
-def test_a_page_draws_the_timeline_for_wide_and_narrow_screens() -> None:
-    assert PAGE.count("<svg") == 2
-    assert "2013-02 (estimated), said from 2012-03-01, +1.0 years (366 days ±28)" in PAGE
+def test_a_page_draws_each_chart_for_wide_and_narrow_screens() -> None:
+    pictures = re.findall(r'<svg class="chart (on-\w+)"', PAGE)
+
+    # dates, status, enrollment
+    assert pictures == ["on-desk", "on-phone"] * 3
+    assert "2013-02 (estimated), given 2012-03-01, +1.0 years (366 days ±28)" in PAGE
+
+
+def parts_of(text: str) -> RecordParts:
+    """Return a page's parts of a record whose texts are all one text."""
+    note = OutcomeNote(2, date(2012, 5, 1), text, text)
+    lines = [OutcomeLine(rank, text, text, text, (note,)) for rank in ("primary", "other")]
+    counts = [SiteCount(date(2011, 5, 1), 1, {}), SiteCount(date(2012, 5, 1), 2, {text: 2, "A": 1})]
+    return RecordParts(((text, text), ("Phase", text * 2)), tuple(lines), tuple(counts))
 
 
 @pytest.mark.slow
 def test_remote_text_adds_no_markup_to_a_page() -> None:
-    known = tags_of(PAGE).seen
+    harmless = replace(
+        story(), parts=parts_of("x"), forecast=[ForecastLine(date(2012, 5, 1), "x", "x")]
+    )
+    known = tags_of(render_page(harmless, WINDOW)).seen
     foreign = set()
     for text in ATTACKS:
         versions = [version(1, "2011-05-01", status=text), version(2, text[:10], status="A")]
         days = [date(2011, 5, 1), date(2012, 5, 1)]
         drawn = replace(trace(versions, days, until=date(2013, 1, 1)), title=text)
         content = TrialContent(
-            versions, [replace(e, brief_title=text) for e in story().events], drawn
+            versions,
+            [replace(e, brief_title=text) for e in story().events],
+            drawn,
+            parts=parts_of(text),
+            forecast=[ForecastLine(days[1], text, text)],
         )
         foreign |= tags_of(render_page(content, WINDOW)).seen - known
     print(f"page: {len(ATTACKS)} attacks, {len(foreign)} tags or attributes from data")

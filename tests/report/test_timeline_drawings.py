@@ -14,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctsync.record.value_text import typed
+from ctsync.report.formats.html import render_html
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.page import render_page
 from ctsync.report.trial.timeline import QueryStep, Timeline, trace
 from ctsync.report.trial.timeline_svg import GUTTER, draw_timeline
 from ctsync.report.trial.timeline_terminal import render_timeline
-from tests.report.examples import WINDOW, version
+from tests.report.examples import SLOW, WINDOW, report, version
 
 TYPES = (None, "ESTIMATED", "ACTUAL")
 STATUSES = (
@@ -107,9 +108,8 @@ def test_the_picture_in_the_terminal_names_each_spell_and_each_count(
 
 
 def svg_texts(drawn: Timeline) -> list[tuple[str, str]]:
-    """Return both pictures of a page: their visible text and all their text."""
-    versions = [version(1, "2005-01-01")]
-    shown = render_page(TrialContent(versions, [], drawn), WINDOW)
+    """Return both pictures of a report: their visible text and all their text."""
+    shown = render_html(report(timelines={SLOW: drawn}))
     pictures = re.findall(r"<svg.*?</svg>", shown, flags=re.DOTALL)
     return [
         (
@@ -188,10 +188,17 @@ def test_a_status_wider_than_the_picture_is_shortened_and_listed_in_full() -> No
     assert "Enrolling by invitation" in " ".join(lists.split())
 
 
-def test_the_page_lists_all_values_below_the_picture() -> None:
+def test_a_report_lists_all_values_below_the_picture() -> None:
+    shown = render_html(report(timelines={SLOW: far_below_target()}))
+
+    (values,) = re.findall(r'<details class="values">.*?</details>', shown, flags=re.DOTALL)
+    assert "<dd>from 2016-09-09: 8 (actual)</dd>" in values
+    assert "<dd>from 2016-09-01: 2020-01-01</dd>" in values
+
+
+def test_the_page_lists_all_values_below_the_charts() -> None:
     drawn = far_below_target()
     shown = render_page(TrialContent([version(1, "2016-09-01")], [], drawn), WINDOW)
 
-    (values,) = re.findall(r'<details class="values" open>.*?</details>', shown, flags=re.DOTALL)
-    assert "<dd>from 2016-09-09: 8 (actual)</dd>" in values
-    assert "<dd>from 2016-09-01: 2020-01-01</dd>" in values
+    assert '<th scope="row">2016-09-09</th><td>8 (actual)</td>' in shown
+    assert '<th scope="row">2016-09-01</th><td>completion</td><td>2020-01-01</td>' in shown

@@ -9,7 +9,7 @@ from datetime import date
 import click
 
 from ctsync.cli.app import App, pass_app
-from ctsync.cli.output import show_json, tell
+from ctsync.cli.output import show_json, tell, write_document
 from ctsync.cli.param_types import DayParam, TrialParam
 from ctsync.errors import UsageError
 from ctsync.model import NctId, Record, Version
@@ -21,6 +21,8 @@ from ctsync.record.enum_words import enum_words, is_enum
 from ctsync.record.fields.lookup import find_path, values_at
 from ctsync.record.fields.table import field_of
 from ctsync.record.flags import Flag
+from ctsync.report.record_view.record_html import record_html
+from ctsync.report.record_view.record_text import record_lines
 from ctsync.report.trial.record_summary import overview
 from ctsync.text import for_terminal
 
@@ -39,6 +41,12 @@ from ctsync.text import for_terminal
 )
 @click.option("--raw", is_flag=True, help="Write the stored record unchanged, for another program.")
 @click.option("--json", "as_json", is_flag=True, help="Write the record or field as JSON.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "html"]),
+    help="Write all fields in readable form, as text or as an HTML page.",
+)
 @pass_app
 def show(
     app: App,
@@ -49,11 +57,14 @@ def show(
     path: str | None,
     raw: bool,
     as_json: bool,
+    form: str | None,
 ) -> None:
     """Show a record: the newest version, or an earlier one."""
+    if form is not None and (raw or as_json or path is not None):
+        raise UsageError("--format writes all fields: omit --raw, --json and --field")
     if raw and sys.stdout.isatty():
         raise UsageError("--raw is not shown on a terminal: redirect the output, or use --json")
-    is_data = raw or as_json or path is not None
+    is_data = raw or as_json or path is not None or form is not None
     with app.store() as store:
         found = record_as_of(store, RecordQuestion(trial, as_of, number, as_stored=raw))
         today = app.clock.now().date()
@@ -67,6 +78,11 @@ def show(
         _show_field(record, path, as_json=as_json)
     elif as_json:
         show_json(record.body)
+    elif form == "html":
+        write_document(record_html(found.version, record))
+    elif form == "text":
+        for line in record_lines(found.version, record):
+            click.echo(for_terminal(line))
     else:
         _show_overview(found.version, [*_context_lines(notes), *_flag_lines(flags, rates)])
 
@@ -108,4 +124,4 @@ def _context_lines(notes: Sequence[ContextNote]) -> Iterator[tuple[str, str]]:
 def _show_overview(version: Version, facts: Sequence[tuple[str, str]]) -> None:
     for label, value in (*overview(version), *facts):
         click.echo(f"{label + ':':<22} {for_terminal(value)}")
-    tell("all fields: --json; one field: --field PATH")
+    tell("all fields: --format text; one field: --field PATH")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from ctsync.dates import PartialDate
@@ -18,9 +19,15 @@ from ctsync.model import (
     Kind,
     Level,
     NctId,
+    Record,
     Version,
 )
-from ctsync.questions.trial.stored_records import pair_of, stored_versions
+from ctsync.questions.trial.stored_records import (
+    aligned,
+    pair_of,
+    stored_record,
+    stored_versions,
+)
 from ctsync.questions.trial.version_dates import NotKnown, find_version, stands_from, version_on
 from ctsync.record.compare.diff import diff
 from ctsync.record.events.classify import classify
@@ -118,8 +125,43 @@ def compare_versions(store: Store, question: CompareQuestion) -> Comparison:
     if question.older is None and len(versions) < 2:
         raise UnknownVersion(f"only one version of {question.nct_id} is stored: nothing to compare")
     pair, note = _pair(versions, question)
+    records = pair_of(store, *pair)
+    return _compared(versions, pair, records, note=note, thresholds=question.thresholds)
+
+
+def site_comparisons(
+    store: Store, nct_id: NctId, *, thresholds: Thresholds | None = None
+) -> Iterator[Comparison]:
+    """Compare each version of a trial with the one before, then the first with the last.
+
+    Holds at most three records at a time. Raises UnknownTrial and CorruptBody.
+    """
+    versions = stored_versions(store, nct_id)
+    known = [one for one in versions if one.digest is not None]
+    if len(known) < 2:
+        return
+    first = before = stored_record(store, known[0])
+    for older, newer in pairwise(known):
+        after = stored_record(store, newer)
+        records = aligned(older, before, newer, after)
+        yield _compared(versions, (older, newer), records, thresholds=thresholds)
+        before = after
+    if len(known) > 2:
+        ends = known[0], known[-1]
+        records = aligned(ends[0], first, ends[1], before)
+        yield _compared(versions, ends, records, thresholds=thresholds)
+
+
+def _compared(
+    versions: Sequence[Version],
+    pair: tuple[Version, Version],
+    records: tuple[Record, Record],
+    *,
+    note: str = "",
+    thresholds: Thresholds | None = None,
+) -> Comparison:
     before, after = pair
-    old, new = pair_of(store, before, after)
+    old, new = records
     changes = tuple(diff(old, new))
     since = dict(zip([v.version for v in versions], stands_from(versions), strict=True))
     past = _past(versions, before, after)
@@ -130,7 +172,7 @@ def compare_versions(store: Store, question: CompareQuestion) -> Comparison:
         past=[version.key for version in past],
         stood_from=stands_from([*past, after]) if past else (),
         registry_versions=[one.registry_version for one in (*past, after)] if past else (),
-        thresholds=question.thresholds,
+        thresholds=thresholds,
     )
     return Comparison(
         before=before,
@@ -139,6 +181,7 @@ def compare_versions(store: Store, question: CompareQuestion) -> Comparison:
         changes=changes,
         events=tuple(events),
         note=note,
+        newer=new,
     )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 
-from ctsync.model import Kind, NctId
+from ctsync.errors import CorruptBody
+from ctsync.model import Kind, NctId, StoredEvent, Version
 from ctsync.questions.portfolio.flags import flag_day
 from ctsync.questions.trial.record_facts import read_facts
+from ctsync.questions.trial.record_parts import read_parts
 from ctsync.questions.trial.standing import standing_context
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
-from ctsync.report.trial.content import TrialContent
+from ctsync.report.trial.content import ForecastLine, RecordParts, TrialContent
 from ctsync.report.trial.timeline import trace
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
@@ -33,15 +36,32 @@ def trial_page(
         for stored in store.events.find(EventFilter(nct_ids=(nct_id,)))
         if stored.event.kind is not Kind.FIRST_SEEN  # a baseline is not a change
     ]
-    timeline = trace(versions, stands_from(versions), until=until.date())
-    facts = read_facts(store, [nct_id], today=until.date())
+    days, today = stands_from(versions), until.date()
+    facts = read_facts(store, [nct_id], today=today)
+    parts, expected = _parts(store, versions, events, days, today=today)
     return TrialContent(
         versions,
         events,
-        timeline,
+        trace(versions, days, until=today),
         facts.headings.get(nct_id),
         facts.flags.get(nct_id, ()),
         facts.flagged_on,
         rates,
-        standing_context(versions, as_of=flag_day(store, until.date()), rates=rates),
+        standing_context(versions, as_of=flag_day(store, today), rates=rates),
+        parts,
+        expected,
     )
+
+
+def _parts(
+    store: Store,
+    versions: Sequence[Version],
+    events: Sequence[StoredEvent],
+    days: Sequence[date],
+    *,
+    today: date,
+) -> tuple[RecordParts, Sequence[ForecastLine]]:
+    try:
+        return read_parts(store, versions, events, days, today=today)
+    except (CorruptBody, ValueError):  # a damaged body must not prevent the page
+        return RecordParts(), ()

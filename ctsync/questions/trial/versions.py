@@ -9,11 +9,10 @@ from operator import attrgetter
 
 from ctsync.model import STUDY_PAGE, Kind, Level, NctId, Source, State, StoredEvent, Version
 from ctsync.questions.trial.stored_records import stored_versions
+from ctsync.report.trial.version_words import is_substantive
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.history_versions import NONE, HistoryState
 from ctsync.store.store import Store
-
-_NO_CHANGES = (Kind.ENTERED, Kind.LEFT, Kind.FLAG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +99,6 @@ def version_row(version: Version, step: Sequence[StoredEvent]) -> VersionRow:
         kinds=tuple(dict.fromkeys(stored.event.kind for stored in step)),
         digest=version.digest,
         url=url,
-    )
-
-
-def is_substantive(step: Sequence[StoredEvent]) -> bool:
-    """Return whether a change is not administrative, as a cosmetic one is.
-
-    Entering or leaving the query of a watch is not a change of the record, nor is a flag.
-    """
-    return any(
-        stored.event.level is not Level.ADMINISTRATIVE and stored.event.kind not in _NO_CHANGES
-        for stored in step
     )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
-from ctsync.model import Category, Event, FieldChange, Level, Version
+from ctsync.model import Category, Event, FieldChange, Level, Record, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +14,9 @@ class Comparison:
     """Two versions, the fields that differ, and the events that report these changes.
 
     `changes` have the order of the record; each is reported by exactly one of `events`. `since`
-    holds the first day of each version. `note` says why other versions than the requested
-    ones are compared; it is empty if they are the requested ones.
+    holds the first day of each version. `note` says why other versions than the requested ones
+    are compared; it is empty if they are the requested ones. `newer` is the record of the newer
+    version, for a format that shows what did not change.
     """
 
     before: Version
@@ -24,6 +25,7 @@ class Comparison:
     changes: tuple[FieldChange, ...]
     events: tuple[Event, ...]
     note: str = ""
+    newer: Record | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_one_step(self) -> bool:

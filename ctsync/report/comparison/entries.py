@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from ctsync.record.fields.table import reporting_field
 from ctsync.report.comparison.comparison import Comparison
 from ctsync.report.comparison.shown_change import ShownChange, shown_change
 from ctsync.report.comparison.site_groups import SiteGroup, site_groups
+from ctsync.report.comparison.site_rows import SiteRow, site_rows
 from ctsync.report.words.event_text import detail, is_measured, is_type, move, sides
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
@@ -58,6 +60,17 @@ class ComparisonEntry:
     sites: tuple[SiteGroup, ...] = ()
     of_type: Event | None = None
     also_of: tuple[str, ...] = ()
+
+    @property
+    def anchor(self) -> str:
+        """The name of a link to the change; the same whenever the two versions are compared."""
+        named = "\n".join((self.event.kind, self.event.path, *self.event.covers))
+        return f"change-{hashlib.sha256(named.encode()).hexdigest()[:10]}"
+
+    @property
+    def site_rows(self) -> tuple[SiteRow, ...]:
+        """The changed sites, one row each; empty for another entry."""
+        return site_rows(changes_of(self.event)) if self.sites else ()
 
     @property
     def rules(self) -> str:

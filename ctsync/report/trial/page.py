@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ctsync.dates import format_timestamp
 from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent, Version
@@ -12,19 +12,23 @@ from ctsync.record.enum_words import enum_words
 from ctsync.record.flags import FLAG_LABELS, Flag
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import NOTHING, counted, typed, typed_date
+from ctsync.report.comparison.comparison_site import comparison_name
 from ctsync.report.html_templates import fill
 from ctsync.report.report import ReportStep, Window
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.site_links import SiteLinks
-from ctsync.report.trial.timeline import Timeline
-from ctsync.report.trial.version_words import what_changed
+from ctsync.report.trial.trial_view import TrialView, trial_view
+from ctsync.report.trial.version_words import is_substantive, what_changed
 from ctsync.report.version_steps import step_of
 from ctsync.report.words.trial_heading import TrialHeading
 
 
 @dataclass(frozen=True, slots=True)
 class PageVersion:
-    """One row of the table of versions; `what` are its worst changes in a few words."""
+    """One row of the table of versions; `what` are its worst changes in a few words.
+
+    `compare` is the address of its comparison with the version before, empty if there is none.
+    """
 
     number: int
     level: str
@@ -33,16 +37,23 @@ class PageVersion:
     status: str
     enrollment: str
     completion: str
+    is_substantive: bool = True
+    compare: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PageStep:
-    """The changes of one version; `aside` holds the administrative ones."""
+    """The changes of one version; `aside` holds the administrative ones.
+
+    `compare` is the address of the comparison with the version before, empty if there is none.
+    """
 
     step: ReportStep
     aside: ReportStep | None
     aside_title: str
     empty: str
+    is_substantive: bool = True
+    compare: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,10 @@ class PageFlag:
 
 @dataclass(frozen=True, slots=True)
 class TrialPage:
-    """The content of the page of one trial."""
+    """The content of the page of one trial.
+
+    `rest` and `other_steps` are the versions with administrative changes only.
+    """
 
     nct_id: NctId
     title: str
@@ -69,31 +83,54 @@ class TrialPage:
     heading: TrialHeading
     summary: str
     standing: tuple[ContextNote, ...]
-    timeline: Timeline
+    view: TrialView
     flags: tuple[PageFlag, ...]
     flagged_on: str
     rows: tuple[PageVersion, ...]
+    rest: tuple[PageVersion, ...]
     steps: tuple[PageStep, ...]
+    other_steps: tuple[PageStep, ...]
+    compare_ends: str = ""
 
 
 def render_page(
-    story: TrialContent, window: Window, *, links: SiteLinks | None = None, report: str = ""
+    story: TrialContent,
+    window: Window,
+    *,
+    links: SiteLinks | None = None,
+    report: str = "",
+    has_comparisons: bool = False,
 ) -> str:
     """Write the page of a trial, newest version first.
 
     `links` are the addresses of the site to which it belongs, and `report` is the address of the
-    latest report there; without them it is a page alone.
+    latest report there; without them it is a page alone. With `has_comparisons`, each version
+    links to the page that compares it with the one before (see `comparison_path`).
     """
     made = format_timestamp(window.until)
     versions = counted(len(story.versions), "stored version")
     footer = f"{versions}; made {made}; administrative changes are folded"
-    trial = page(story, window)
+    trial = page(story, window, has_comparisons=has_comparisons)
     return fill("page.html.j2", trial=trial, links=links, report=report, footer=footer)
 
 
-def page(story: TrialContent, window: Window) -> TrialPage:
+def page(story: TrialContent, window: Window, *, has_comparisons: bool = False) -> TrialPage:
     """Collect the content of the page."""
     newest = story.versions[-1]
+    known = [one.version for one in story.versions if one.digest is not None]
+    before = dict(zip(known[1:], known, strict=False)) if has_comparisons else {}
+    compare = {
+        number: comparison_name(story.nct_id, older, number) for number, older in before.items()
+    }
+    steps = _by_version(story.events)
+    rows, parts = [], []
+    for version in reversed(story.versions):
+        here = steps.get(version.version, ())
+        is_told = version.version == 1 or is_substantive(here)
+        link = compare.get(version.version, "")
+        row, step = version_row(version, here), _step(version, here, story.rates)
+        rows.append(replace(row, is_substantive=is_told, compare=link))
+        parts.append(replace(step, is_substantive=is_told, compare=link))
     return TrialPage(
         nct_id=story.nct_id,
         title=story.title,
@@ -101,14 +138,22 @@ def page(story: TrialContent, window: Window) -> TrialPage:
         heading=story.heading,
         summary=state_of(newest.key, on=window.until.date()),
         standing=tuple(story.standing),
-        timeline=story.timeline,
+        view=trial_view(story),
         flags=tuple(_flag(flag, story.rates) for flag in story.flags),
         flagged_on=f"{story.flagged_on or window.until.date()}",
-        rows=tuple(version_row(version, story.events) for version in reversed(story.versions)),
-        steps=tuple(
-            _step(version, story.events, story.rates) for version in reversed(story.versions)
-        ),
+        rows=tuple(row for row in rows if row.is_substantive),
+        rest=tuple(row for row in rows if not row.is_substantive),
+        steps=tuple(step for step in parts if step.is_substantive),
+        other_steps=tuple(step for step in parts if not step.is_substantive),
+        compare_ends=comparison_name(story.nct_id, known[0], known[-1]) if len(before) > 1 else "",
     )
+
+
+def _by_version(events: Sequence[StoredEvent]) -> dict[int, list[StoredEvent]]:
+    found: dict[int, list[StoredEvent]] = {}
+    for stored in events:
+        found.setdefault(stored.to_version, []).append(stored)
+    return found
 
 
 def _flag(flag: Flag, rates: BaseRates | None) -> PageFlag:

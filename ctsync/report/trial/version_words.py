@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ctsync.model import StoredEvent, Version
+from ctsync.model import Kind, Level, StoredEvent, Version
 from ctsync.record.value_text import counted
 from ctsync.report.summary import trial_row
 from ctsync.report.words.net_changes import net_changes
+
+_NO_CHANGES = (Kind.ENTERED, Kind.LEFT, Kind.FLAG)
+
+
+def is_substantive(step: Sequence[StoredEvent]) -> bool:
+    """Return whether a change is not administrative, as a cosmetic one is.
+
+    Entering or leaving the query of a watch is not a change of the record, nor is a flag.
+    """
+    return any(
+        stored.event.level is not Level.ADMINISTRATIVE and stored.event.kind not in _NO_CHANGES
+        for stored in step
+    )
 
 
 def what_changed(version: Version, step: Sequence[StoredEvent]) -> str:
