@@ -15,12 +15,12 @@ from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.questions.trial.trial_page import trial_page
 from ctsync.registry.http.response import RequestCounts
 from ctsync.registry.listing import MOST_RESTARTS, PAGE_SIZE, Cursor, Listing
+from ctsync.report.addresses import SiteLinks
 from ctsync.report.formats.html import render_html
 from ctsync.report.report import Window
-from ctsync.report.trial.page import render_page
-from ctsync.report.trial.site_links import SiteLinks
 from ctsync.store.store import Store, open_store
 from ctsync.sync.trial_pass import TrialPass
+from ctsync.web.pages.trial import render_page
 from docs.pictures.records import LAST_DAY, SLIPPING, records
 
 Records = Mapping[NctId, Mapping[date, JsonObject]]

@@ -11,7 +11,7 @@ from ctsync.demo.story import TRIAL, studies
 from tests.cli.conftest import Shell
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
-from tests.report.html_pages import broken_links, html_faults
+from tests.web.html_pages import broken_links, html_faults
 
 URL = "https://trials.example.org/ct"
 

@@ -13,10 +13,10 @@ from ctsync.model import NctId
 from ctsync.questions.trial.stored_records import stored_versions
 from ctsync.questions.trial.trial_page import trial_page
 from ctsync.record.value_text import counted
+from ctsync.report.addresses import SiteLinks
 from ctsync.report.report import Window
-from ctsync.report.trial.page import render_page
-from ctsync.report.trial.site_links import SiteLinks
 from ctsync.text import for_terminal
+from ctsync.web.pages.trial import render_page
 
 
 @click.command()

@@ -15,10 +15,10 @@ from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.questions.portfolio.watches import followed_trials, require_watch
 from ctsync.questions.trial.trial_page import trial_page
 from ctsync.record.value_text import counted
+from ctsync.report.addresses import day_of
 from ctsync.report.report import Window
-from ctsync.report.trial.site import HEADLINE_WITHIN, PastReport, build_site, headline_of
-from ctsync.report.trial.site_links import day_of
 from ctsync.text import for_terminal
+from ctsync.web.site import HEADLINE_WITHIN, PastReport, build_site, headline_of
 
 KEPT_REPORTS = 30
 

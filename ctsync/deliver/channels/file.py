@@ -13,11 +13,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.errors import ConfigError
 from ctsync.files import replace_file
+from ctsync.report.addresses import SiteLinks
 from ctsync.report.formats.feed import FeedEntry, atom, entries, json_feed, read_json_feed
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.mail.links import with_links
 from ctsync.report.report import Report
-from ctsync.report.trial.site_links import SiteLinks
 from ctsync.route import Route
 from ctsync.text import for_filename
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, time
 from urllib.parse import quote
 
 from ctsync.dates import PartialDate, format_timestamp
+from ctsync.report.addresses import SiteLinks
 from ctsync.report.alike_lines import alike
 from ctsync.report.formats.plain_text import said
 from ctsync.report.mail.subject import trial_subject
@@ -25,7 +26,6 @@ from ctsync.report.sentences import (
     trial_left_out_sentence,
     window_line,
 )
-from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.words.net_changes import net_changes
 from ctsync.report.words.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctsync.model import Level
+from ctsync.report.addresses import SiteLinks
 from ctsync.report.formats.plain_text import cut_between_phrases
 from ctsync.report.html_templates import fill
 from ctsync.report.report import Fold, Report, ReportTrial
@@ -14,7 +15,6 @@ from ctsync.report.sentences import (
     welcomes_left_out_sentence,
     window_line,
 )
-from ctsync.report.trial.site_links import SiteLinks
 
 _GLANCE_WIDTH = 95
 """Most characters of the changes in a line of the list at a glance, which ends in the title."""

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ctsync.model import NctId
+from ctsync.report.addresses import FEED, INDEX, LATEST, SiteLinks, day_of, trial_path
 from ctsync.report.formats.feed import atom, entries, feed_title
 from ctsync.report.formats.html import render_html
-from ctsync.report.html_templates import fill
 from ctsync.report.report import Report
 from ctsync.report.sentences import about_line, coverage_line, window_line
 from ctsync.report.trial.content import TrialContent
-from ctsync.report.trial.page import render_page, version_row
-from ctsync.report.trial.site_links import FEED, INDEX, LATEST, SiteLinks, day_of, trial_path
 from ctsync.report.words.trial_heading import TrialHeading
+from ctsync.web.page_templates import fill_page
+from ctsync.web.pages.trial import render_page, version_row
 
 HEADLINE_WITHIN = 65_536
 """The headline of a report is within the first characters of its file, this many."""
@@ -94,7 +94,7 @@ def _feed(latest: Report, links: SiteLinks) -> str:
 def _index(latest: Report, rows: dict[NctId, IndexRow], reports: Sequence[PastReport]) -> str:
     place = {trial.nct_id: trial.number for trial in latest.trials}
     last = len(place) + 1
-    return fill(
+    return fill_page(
         "index.html.j2",
         title=about_line(latest).replace("ctsync report:", "ctsync:", 1),
         window=window_line(latest),

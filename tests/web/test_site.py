@@ -10,13 +10,13 @@ from datetime import date
 import pytest
 
 from ctsync.model import Kind
+from ctsync.report.addresses import SiteLinks
 from ctsync.report.formats.html import render_html
 from ctsync.report.trial.content import TrialContent
-from ctsync.report.trial.page import render_page
-from ctsync.report.trial.site import HEADLINE_WITHIN, PastReport, build_site, headline_of
-from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.trial.timeline import trace
 from ctsync.report.words.trial_heading import TrialHeading
+from ctsync.web.pages.trial import render_page
+from ctsync.web.site import HEADLINE_WITHIN, PastReport, build_site, headline_of
 from tests.record.studies import events_between, study
 from tests.record.studies import outcome as measure
 from tests.report.examples import (
@@ -31,9 +31,9 @@ from tests.report.examples import (
     timeline,
     version,
 )
-from tests.report.html_pages import broken_links, html_faults
 from tests.report.test_formats import tags_of
 from tests.security.attacks import ATTACKS
+from tests.web.html_pages import broken_links, html_faults
 
 PAGE = render_page(story(), WINDOW)
 
