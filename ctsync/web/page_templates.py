@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader
+from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader
 
 from ctsync.report.html_templates import report_templates
+from ctsync.web.asset_files import script_names
+from ctsync.web.frame import Place
 
 
 def fill_page(template: str, **values: Any) -> str:
@@ -18,4 +20,7 @@ def fill_page(template: str, **values: Any) -> str:
 @cache
 def _templates() -> Environment:
     own, of_reports = PackageLoader("ctsync.web"), PackageLoader("ctsync.report")
-    return report_templates().overlay(loader=ChoiceLoader([own, of_reports]))
+    assets = PrefixLoader({"assets": PackageLoader("ctsync.web", "assets")})
+    templates = report_templates().overlay(loader=ChoiceLoader([own, of_reports, assets]))
+    templates.globals.update(place=Place, script_names=script_names)
+    return templates

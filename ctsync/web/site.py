@@ -1,131 +1,82 @@
-"""A site of plain files: index, one page per trial, latest reports, feed. Does no I/O."""
+"""The files of a site: its pages, feeds and assets, from the answers of the questions."""
 
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from ctsync.model import NctId
-from ctsync.report.addresses import FEED, INDEX, LATEST, SiteLinks, day_of, trial_path
-from ctsync.report.formats.feed import atom, entries, feed_title
-from ctsync.report.formats.html import render_html
-from ctsync.report.report import Report
-from ctsync.report.sentences import about_line, coverage_line, window_line
-from ctsync.report.trial.content import TrialContent
-from ctsync.report.words.trial_heading import TrialHeading
-from ctsync.web.page_templates import fill_page
-from ctsync.web.pages.trial import render_page, version_row
-
-HEADLINE_WITHIN = 65_536
-"""The headline of a report is within the first characters of its file, this many."""
-_HEADLINE = re.compile(r'<p class="headline">(.*?)</p>', re.DOTALL)
+from ctsync.questions.changes.report_data import ReportQuestion, report_data
+from ctsync.questions.portfolio.watches import followed_trials
+from ctsync.questions.trial.trial_page import trial_page
+from ctsync.record.context import PUBLISHED_RATES, BaseRates
+from ctsync.report.addresses import Addresses
+from ctsync.report.formats.feed import atom, entries, feed_title, json_feed
+from ctsync.report.report import Report, Window
+from ctsync.store.store import Store
+from ctsync.web.asset_files import asset_files
+from ctsync.web.frame import Frame
+from ctsync.web.pages.all_trials import trial_list_row, trials_page
+from ctsync.web.pages.today import today_page
+from ctsync.web.pages.trial import render_page
 
 
 @dataclass(frozen=True, slots=True)
-class IndexRow:
-    """One trial in the index; `level` is its level in the latest report, empty if not in it.
+class SiteQuestion:
+    """The content of a site: its trials, the window of its changes, and its own address.
 
-    `what` says in a few words what its newest version changed.
+    The trials are those of `watch`, else all followed trials. `url` is needed for links in feeds
+    that work outside of the site; empty if unknown. `rates` are the base rates shown beside
+    changes; with None, changes have no context. `limit` is the most changes in a report.
     """
 
-    nct_id: NctId
-    path: str
-    heading: TrialHeading
-    level: str
-    status: str
-    day: str
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class PastReport:
-    """A daily report that the site has, and its headline."""
-
-    path: str
-    headline: str
+    window: Window
+    watch: str | None = None
+    url: str = ""
+    limit: int | None = None
+    rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
 
     @property
-    def day(self) -> str:
-        """The day of the report."""
-        return day_of(self.path) or ""
+    def now(self) -> datetime:
+        """The time at which the site is made."""
+        return self.window.until
 
 
-def build_site(
-    stories: Iterable[TrialContent],
-    latest: Report,
-    *,
-    earlier: Sequence[PastReport] = (),
-    url: str = "",
-) -> Iterator[tuple[str, str]]:
-    """The files of the site as pairs of relative path and text, the index last.
+def site_files(store: Store, question: SiteQuestion) -> Iterator[tuple[str, str]]:
+    """Yield the files of the site as pairs of relative path and text, the first page last.
 
-    Trials are in the order of the latest report, then by id. `earlier` holds the daily reports
-    that the site already has. `url` is the address of the site, which the feed needs for links
-    that work outside of it; empty if unknown. No path contains remote text. All links lead to
-    files of the site or to the registry.
+    No path contains remote text. All links lead to files of the site or to the registry.
     """
+    trials = followed_trials(store, watch=question.watch)
+    title = question.watch or "all watches"
+    here = Frame(Addresses("", frozenset(trials)), title)
+    below = Frame(Addresses("../", frozenset(trials)), title)
+    latest = report_data(
+        store,
+        ReportQuestion(
+            question.window,
+            title=title,
+            watch=question.watch,
+            limit=question.limit,
+            rates=question.rates,
+        ),
+    )
     levels = {trial.nct_id: trial.level.value for trial in latest.trials}
-    rows = {}
-    below = SiteLinks("../")
-    for story in stories:
-        place = f"{below.latest}#{story.nct_id}" if story.nct_id in levels else below.latest
-        yield (
-            trial_path(story.nct_id),
-            render_page(story, latest.window, links=below, report=place),
-        )
-        rows[story.nct_id] = _row(story, levels.get(story.nct_id, ""))
-    here = SiteLinks("", rows.keys())
-    today = PastReport(report_path(latest), latest.headline)
-    yield today.path, render_html(latest, links=replace(here, root="../"))
-    yield LATEST, render_html(latest, links=here)
-    yield FEED, _feed(latest, replace(here, root=f"{url}/" if url else ""))
-    yield INDEX, _index(latest, rows, [today, *(one for one in earlier if one.day != today.day)])
+    yield from ((f"assets/{name}", text) for name, text in asset_files().items())
+    rows = []
+    for nct_id in trials:
+        story = trial_page(store, nct_id, until=question.now, rates=question.rates)
+        yield f"trials/{nct_id}.html", render_page(story, question.window, frame=below)
+        rows.append(trial_list_row(story, levels.get(nct_id, "")))
+    yield from _feeds(latest, here, question.url)
+    yield "trials.html", trials_page(here, rows, latest)
+    yield "index.html", today_page(here, latest)
 
 
-def _feed(latest: Report, links: SiteLinks) -> str:
+def _feeds(latest: Report, here: Frame, url: str) -> Iterator[tuple[str, str]]:
+    links = replace(here.links or Addresses(), root=f"{url}/" if url else "")
     versions = [entry for entry in entries(latest, links) if not entry.id.startswith("urn:")]
-    own = links.feed if links.root else ""
-    title = feed_title(latest)
-    return atom(title, versions, updated=latest.window.until, page=links.index, own=own)
-
-
-def _index(latest: Report, rows: dict[NctId, IndexRow], reports: Sequence[PastReport]) -> str:
-    place = {trial.nct_id: trial.number for trial in latest.trials}
-    last = len(place) + 1
-    return fill_page(
-        "index.html.j2",
-        title=about_line(latest).replace("ctsync report:", "ctsync:", 1),
-        window=window_line(latest),
-        headline=latest.headline,
-        links=SiteLinks(),
-        rows=sorted(rows.values(), key=lambda row: (place.get(row.nct_id, last), row.nct_id)),
-        reports=sorted(reports, key=lambda one: one.day, reverse=True),
-        footer=[window_line(latest), coverage_line(latest), *latest.footer],
-    )
-
-
-def report_path(report: Report) -> str:
-    """The path of a report: one per day, so a later report of a day replaces the earlier one."""
-    return f"reports/{report.window.until:%Y-%m-%d}.html"
-
-
-def headline_of(page: str) -> str:
-    """The headline of a report from the beginning of its file; empty if it has none."""
-    found = _HEADLINE.search(page)
-    return html.unescape(found[1]) if found else ""
-
-
-def _row(story: TrialContent, level: str) -> IndexRow:
-    newest = story.versions[-1]
-    row = version_row(newest, story.events)
-    return IndexRow(
-        nct_id=story.nct_id,
-        path=trial_path(story.nct_id),
-        heading=story.heading,
-        level=level,
-        status=row.status,
-        day=newest.posted or f"{newest.fetched:%Y-%m-%d}",
-        what=row.what,
-    )
+    title, updated = feed_title(latest), latest.window.until
+    own = links.feed if url else ""
+    yield "feed.atom", atom(title, versions, updated=updated, page=links.today, own=own)
+    yield "feed.json", json_feed(title, versions)
