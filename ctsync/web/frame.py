@@ -13,11 +13,16 @@ class Place(StrEnum):
 
     TODAY = "Today"
     TRIALS = "Trials"
+    CHANGES = "Changes"
+    WATCHES = "Watches"
+    RUNS = "Runs"
+    DELIVERIES = "Deliveries"
+    RULES = "Rules"
 
 
 @dataclass(frozen=True, slots=True)
 class NavigationEntry:
-    """A link of the navigation; `is_here` marks the page that shows it, or its part."""
+    """A link of the navigation; `is_here` marks the part of the site that shows it."""
 
     words: str
     href: str
@@ -38,7 +43,16 @@ class Frame:
 
     def navigation(self, here: Place | None) -> tuple[NavigationEntry, ...]:
         """Return the links to the main pages; empty if there are none."""
-        if self.links is None:
+        links = self.links
+        if links is None:
             return ()
-        addresses = {Place.TODAY: self.links.today, Place.TRIALS: self.links.trials}
+        addresses = {
+            Place.TODAY: links.today,
+            Place.TRIALS: links.trials,
+            Place.CHANGES: links.changes,
+            Place.WATCHES: links.watches,
+            Place.RUNS: links.runs,
+            Place.DELIVERIES: links.deliveries,
+            Place.RULES: links.rules,
+        }
         return tuple(NavigationEntry(place, addresses[place], place is here) for place in Place)

@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader
 
+from ctsync.model import Kind
 from ctsync.report.html_templates import report_templates
 from ctsync.web.asset_files import script_names
 from ctsync.web.frame import Place
@@ -22,5 +23,11 @@ def _templates() -> Environment:
     own, of_reports = PackageLoader("ctsync.web"), PackageLoader("ctsync.report")
     assets = PrefixLoader({"assets": PackageLoader("ctsync.web", "assets")})
     templates = report_templates().overlay(loader=ChoiceLoader([own, of_reports, assets]))
-    templates.globals.update(place=Place, script_names=script_names)
+    templates.globals.update(
+        kinds=len(Kind), number=_number, place=Place, script_names=script_names
+    )
     return templates
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -10,13 +10,18 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import cannot_write, tell
 from ctsync.cli.param_types import MomentParam
-from ctsync.cli.questions.report import MOST_LINES, WINDOW
+from ctsync.cli.questions.report import MOST_LINES
+from ctsync.questions.changes.rules import own_thresholds, thresholds_in_force
 from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.value_text import counted
 from ctsync.report.report import Window
 from ctsync.text import for_terminal
-from ctsync.web.site import SiteQuestion, site_files
+from ctsync.web.site import site_files
 from ctsync.web.site_folder import write_site
+from ctsync.web.site_question import SiteQuestion
+
+WINDOW = timedelta(days=30)
+KEPT_DAYS = 30
 
 
 @click.command()
@@ -25,15 +30,22 @@ from ctsync.web.site_folder import write_site
 @click.option(
     "--since",
     type=MomentParam(),
-    help="Start of the changes and the feeds: 2026-03-13, 7d (default).",
+    help="Start of the list of changes and the feeds: 2026-03-13, 30d (default).",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=KEPT_DAYS,
+    show_default=True,
+    help="Days with a page of their own; pages of older days are deleted.",
 )
 @pass_app
-def site(app: App, *, folder: Path, watch: str | None, since: datetime | None) -> None:
-    """Write a static site: today, trials, feeds.
+def site(app: App, *, folder: Path, watch: str | None, since: datetime | None, keep: int) -> None:
+    """Write a static site: today, trials, changes, watches, runs, deliveries, rules and feeds.
 
     Run it after each sync. Only files that changed are written, each in one step, so a web server
-    may serve the folder meanwhile. Links in the feeds need the setting web.url, the address of the
-    site.
+    may serve the folder meanwhile. Pages of trials that are no longer followed are deleted. Links
+    in the feeds need the setting web.url, the address of the site.
     """
     now = app.clock.now()
     start = now - WINDOW if since is None else since
@@ -43,9 +55,12 @@ def site(app: App, *, folder: Path, watch: str | None, since: datetime | None) -
         question = SiteQuestion(
             window,
             watch=watch,
+            days=keep,
             url=app.settings.web.url or "",
             limit=MOST_LINES,
             rates=app.rates(store),
+            thresholds=thresholds_in_force(app.settings),
+            own_thresholds=own_thresholds(app.settings, store),
         )
         try:
             done = write_site(folder, site_files(store, question))

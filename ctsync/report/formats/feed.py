@@ -105,8 +105,12 @@ def _add_link(parent: ET.Element, address: str) -> None:
     ET.SubElement(parent, "link", rel="alternate", href=for_markup(address))
 
 
-def json_feed(title: str, told: Sequence[FeedEntry]) -> str:
-    """Write entries as JSON Feed 1.1; `read_json_feed` reads them again."""
+def json_feed(title: str, told: Sequence[FeedEntry], *, page: str = "", own: str = "") -> str:
+    """Write entries as JSON Feed 1.1; `read_json_feed` reads them again.
+
+    `page` is the address of an HTML page with the same content, `own` that of the feed; both are
+    absolute, or empty if unknown.
+    """
     items = [
         {
             "id": one.id,
@@ -117,7 +121,10 @@ def json_feed(title: str, told: Sequence[FeedEntry]) -> str:
         }
         for one in told
     ]
-    feed = {"version": "https://jsonfeed.org/version/1.1", "title": title, "items": items}
+    known = {"home_page_url": page, "feed_url": own}
+    places = {name: address for name, address in known.items() if address}
+    version = "https://jsonfeed.org/version/1.1"
+    feed = {"version": version, "title": title, **places, "items": items}
     return json.dumps(feed, indent=1) + "\n"
 
 

@@ -1,0 +1,89 @@
+"""The page with the list of changes and its filters. Does no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import groupby
+from typing import TypeVar
+
+from ctsync.model import Category, Kind, Level
+from ctsync.questions.changes.change_list import ListedChange
+from ctsync.report.alike_lines import alike
+from ctsync.web.frame import Frame
+from ctsync.web.page_templates import fill_page
+
+WordT = TypeVar("WordT", Level, Category, Kind)
+
+BETWEEN_NAMES = "|"
+"""Separates several names in one attribute of a row, for the script that filters."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePeriod:
+    """The days that one page of the list covers, and the addresses of the pages beside it.
+
+    `newer` and `older` are empty if there is no such page.
+    """
+
+    since: date
+    until: date
+    newer: str = ""
+    older: str = ""
+    is_newest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFilters:
+    """The values of each filter that select at least one change of the page."""
+
+    levels: tuple[Level, ...]
+    categories: tuple[Category, ...]
+    kinds: tuple[Kind, ...]
+    watches: tuple[str, ...]
+    sponsors: tuple[str, ...]
+
+
+def changes_page(frame: Frame, changes: Sequence[ListedChange], period: ChangePeriod) -> str:
+    """Write the page; `changes` are those of the period, newest day first."""
+    days = [(day, list(found)) for day, found in groupby(changes, key=lambda one: one.day)]
+    return fill_page(
+        "changes.html.j2",
+        frame=frame,
+        days=[(day, _folded(found), len({one.nct_id for one in found})) for day, found in days],
+        total=len(changes),
+        period=period,
+        filters=_filters(changes),
+        between=BETWEEN_NAMES,
+    )
+
+
+def monday_of(day: date) -> date:
+    """Return the first day of the week of a day."""
+    return day - timedelta(days=day.weekday())
+
+
+def _folded(changes: Iterable[ListedChange]) -> list[ListedChange]:
+    """Return the changes with one line for the list items that changed in the same way."""
+    found: list[ListedChange] = []
+    for _, of_trial in groupby(changes, key=lambda one: one.nct_id):
+        several = list(of_trial)
+        lines = alike(tuple(one.line for one in several))
+        found += [replace(several[0], line=line) for line in lines]
+    return found
+
+
+def _filters(changes: Sequence[ListedChange]) -> ChangeFilters:
+    events = [one.line.stored.event for one in changes]
+    return ChangeFilters(
+        levels=_in_order(Level, {event.level for event in events}),
+        categories=_in_order(Category, {event.category for event in events}),
+        kinds=_in_order(Kind, {event.kind for event in events}),
+        watches=tuple(sorted({name for one in changes for name in one.watches})),
+        sponsors=tuple(sorted({one.heading.sponsor for one in changes} - {""}, key=str.casefold)),
+    )
+
+
+def _in_order(words: Iterable[WordT], found: Collection[WordT]) -> tuple[WordT, ...]:
+    return tuple(word for word in words if word in found)
