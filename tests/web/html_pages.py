@@ -57,7 +57,7 @@ class HtmlFaults(HTMLParser):
         self._labels += given.get("aria-labelledby", "").split()
         if tag == "svg" and not (given.get("role") == "img" and given.get("aria-labelledby")):
             self.faults.append("<svg> has no label")
-        if tag == "th" and given.get("scope") not in {"row", "col"}:
+        if tag == "th" and given.get("scope") not in {"row", "col", "rowgroup"}:
             self.faults.append("<th> has no scope")
         if tag == "table":
             self._tables.append(set())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby
@@ -47,11 +47,13 @@ class ChangeFilters:
 
 def changes_page(frame: Frame, changes: Sequence[ListedChange], period: ChangePeriod) -> str:
     """Write the page; `changes` are those of the period, newest day first."""
-    days = [(day, list(found)) for day, found in groupby(changes, key=lambda one: one.day)]
+    days = [
+        (day, list(_by_trial(found))) for day, found in groupby(changes, key=lambda one: one.day)
+    ]
     return fill_page(
         "changes.html.j2",
         frame=frame,
-        days=[(day, _folded(found), len({one.nct_id for one in found})) for day, found in days],
+        days=[(day, trials, sum(len(rows) for _, rows in trials)) for day, trials in days],
         total=len(changes),
         period=period,
         filters=_filters(changes),
@@ -64,14 +66,17 @@ def monday_of(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def _folded(changes: Iterable[ListedChange]) -> list[ListedChange]:
-    """Return the changes with one line for the list items that changed in the same way."""
-    found: list[ListedChange] = []
-    for _, of_trial in groupby(changes, key=lambda one: one.nct_id):
-        several = list(of_trial)
-        lines = alike(tuple(one.line for one in several))
-        found += [replace(several[0], line=line) for line in lines]
-    return found
+def _by_trial(
+    changes: Iterable[ListedChange],
+) -> Iterator[tuple[ListedChange, Sequence[ListedChange]]]:
+    """Yield the first change of each trial with its changes.
+
+    One line stands for the items of a list that changed in the same way.
+    """
+    for _, found in groupby(changes, key=lambda one: one.nct_id):
+        several = list(found)
+        lines = alike(one.line for one in several)
+        yield several[0], [replace(several[0], line=line) for line in lines]
 
 
 def _filters(changes: Sequence[ListedChange]) -> ChangeFilters:

@@ -64,7 +64,7 @@ class DaysContent:
 class ChangeCard:
     """One trial with its worst changes; `more` counts those that the card does not show.
 
-    `why` says what the rules of the level are about, each with its id.
+    `why` says what the rules that made it critical or notable are about, each with its id.
     """
 
     trial: ReportTrial
@@ -120,9 +120,9 @@ def _headline(
 
 def _card(trial: ReportTrial, reasons: Mapping[str, str]) -> ChangeCard:
     lines = sorted(trial.lines, key=lambda line: line.stored.event.level.rank)
-    rules = {
-        line.stored.event.rule: None for line in lines if line.stored.event.level is trial.level
-    }
+    of_level = (line.stored.event for line in lines if line.stored.event.level is trial.level)
+    is_explained = trial.level.reaches(Level.NOTABLE)
+    rules = dict.fromkeys(event.rule for event in of_level) if is_explained else ()
     urls = [step.compare_url for step in trial.steps if step.compare_url]
     return ChangeCard(
         trial=trial,
@@ -178,7 +178,9 @@ def _sentences(content: DaysContent) -> Iterator[str]:
 
 
 def _alarms(health: Health | None) -> tuple[str, ...]:
-    return health.reasons if health is not None and health.condition not in _GOOD else ()
+    if health is None or health.condition in _GOOD:
+        return ()
+    return tuple(reason[:1].upper() + reason[1:] for reason in health.reasons)
 
 
 def day_words(day: date) -> str:
