@@ -49,8 +49,12 @@ def _trial_pages(
 ) -> Iterator[tuple[str, str]]:
     levels = {trial.nct_id: trial.level.value for trial in latest.trials}
     rows = []
+    # a timeline that ends today would change every page every day
+    month = question.now.date().replace(day=1)
     for nct_id in trials:
-        story = trial_page(store, nct_id, until=question.now, rates=question.rates)
+        story = trial_page(
+            store, nct_id, until=question.now, drawn_until=month, rates=question.rates
+        )
         yield f"trials/{nct_id}.html", render_page(story, question.window, frame=below)
         rows.append(trial_list_row(story, levels.get(nct_id, "")))
     yield "trials.html", trials_page(here, rows, latest)

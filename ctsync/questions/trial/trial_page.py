@@ -23,11 +23,14 @@ def trial_page(
     nct_id: NctId,
     *,
     until: datetime,
+    drawn_until: date | None = None,
     rates: BaseRates | None = PUBLISHED_RATES,
 ) -> TrialContent:
     """Collect the stored content of one trial; raises ValueError if there is none.
 
-    `rates` are the base rates shown beside changes; with None, changes have no context.
+    The timeline ends on the day of `until`; with `drawn_until` it ends on that day, or with the
+    newest version if that is later. `rates` are the base rates shown beside changes; with None,
+    changes have no context.
     """
     versions = store.versions.of(nct_id)
     events = [
@@ -35,7 +38,9 @@ def trial_page(
         for stored in store.events.find(EventFilter(nct_ids=(nct_id,)))
         if stored.event.kind is not Kind.FIRST_SEEN  # a baseline is not a change
     ]
-    timeline = trace(versions, stands_from(versions), until=until.date())
+    days = stands_from(versions)
+    end = max(drawn_until, days[-1]) if drawn_until else until.date()
+    timeline = trace(versions, days, until=end)
     heading = read_headings(store, [nct_id]).get(nct_id)
     today = until.date()
     flags = _flags(store, versions[-1], today)

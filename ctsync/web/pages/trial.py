@@ -73,14 +73,15 @@ class TrialPage:
 
 def render_page(story: TrialContent, window: Window, *, frame: Frame | None = None) -> str:
     """Write the page of a trial, newest version first; without a frame it is a page alone."""
-    made = format_timestamp(window.until)
+    frame = frame or Frame(is_alone=True)
+    # a page of a site names no time at which it was made, so that it changes only with its trial
+    made = f"; made {format_timestamp(window.until)}" if frame.is_alone else ""
     versions = counted(len(story.versions), "stored version")
-    footer = f"{versions}; made {made}; administrative changes are folded"
     return fill_page(
         "trial.html.j2",
         trial=page(story, window),
-        frame=frame or Frame(is_alone=True),
-        footer=footer,
+        frame=frame,
+        footer=f"{versions}{made}; administrative changes are folded",
     )
 
 
