@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,11 +52,29 @@ def demo(shell: Shell, registry: ReplayRegistry) -> Shell:
     return shell
 
 
+@pytest.mark.slow
 def test_the_site_of_the_demo_has_no_broken_links(demo: Shell, tmp_path: Path) -> None:
     demo.run("site", str(tmp_path / "site"), "--since", "all")
     files = files_of(tmp_path / "site")
 
-    assert f"trials/{TRIAL}.html" in files
+    assert {"index.html", "changes.html", f"trials/{TRIAL}.html"} <= files.keys()
+    assert sum(name.startswith("days/20") for name in files) == len(studies())
+    check(files)
+
+    said = demo.run("site", str(tmp_path / "site"), "--since", "all").stderr
+    print(said.strip())
+    written = int(re.search(r"([\d,]+) written", said)[1])  # type: ignore[index]
+    assert written <= 4  # the pages that show the time: the newest day, and feeds without an entry
+    assert " 0 deleted" in said
+
+
+def test_a_site_of_no_sync_and_of_no_trial_is_complete(shell: Shell, tmp_path: Path) -> None:
+    shell.run("db", "upgrade")
+    shell.run("site", str(tmp_path / "site"))
+    files = files_of(tmp_path / "site")
+
+    assert "No change in 0 trials" in files["index.html"]
+    assert "No watch yet" in files["watches.html"]
     check(files)
 
 
@@ -79,4 +98,7 @@ def test_the_feed_and_a_page_alone_link_to_web_url(demo: Shell, tmp_path: Path) 
 
     assert f'href="{URL}/trials/{TRIAL}.html#v3"' in files["feed.atom"]
     assert URL not in files["index.html"]
-    assert f'<a href="{URL}/trials.html">Trials</a>' in demo.run("page", TRIAL).stdout
+    assert (
+        f'<a href="{URL}/trials.html" aria-current="page">Trials</a>'
+        in demo.run("page", TRIAL).stdout
+    )

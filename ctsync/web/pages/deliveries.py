@@ -58,7 +58,7 @@ def _row(found: Sequence[DeliveryRow]) -> RecipientRow:
     waiting = [one for one in found if one.state is not DeliveryState.PARKED]
     errors = [one.last_error for one in found if one.last_error]
     return RecipientRow(
-        channel=found[0].channel,
+        channel=without_names(found[0].channel),
         recipient=without_names(found[0].recipient),
         waiting=len(waiting),
         parked=len(found) - len(waiting),
