@@ -41,11 +41,11 @@ KEPT_DAYS = 30
 )
 @pass_app
 def site(app: App, *, folder: Path, watch: str | None, since: datetime | None, keep: int) -> None:
-    """Write a static site: today, trials, changes, watches, runs, deliveries, rules and feeds.
+    """Write a static site with today's changes, all trials and feeds.
 
-    Run it after each sync. Only files that changed are written, each in one step, so a web server
-    may serve the folder meanwhile. Pages of trials that are no longer followed are deleted. Links
-    in the feeds need the setting web.url, the address of the site.
+    Run it after each sync. Only changed files are written, each in one step, so a web server may
+    serve the folder. Pages of trials that you stopped following are deleted. Links in the feeds
+    need the setting web.url.
     """
     now = app.clock.now()
     start = now - WINDOW if since is None else since
