@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Any
 
 from ctsync.model import Kind, Level, NctId, Verdict
 from ctsync.questions.changes.change_list import ListedChange
@@ -55,7 +56,7 @@ def frame(*known: NctId, title: str = "all watches") -> Frame:
     return Frame(Addresses("", frozenset(known)), title)
 
 
-def days_content(report: Report, **given: object) -> DaysContent:
+def days_content(report: Report, **given: Any) -> DaysContent:
     content = DaysContent(
         heading="17 July 2019",
         report=report,
@@ -65,7 +66,7 @@ def days_content(report: Report, **given: object) -> DaysContent:
         days=(LOAD_DAY,) * 12,
         is_newest=True,
     )
-    return replace(content, **given)  # type: ignore[arg-type]
+    return replace(content, **given)
 
 
 def listed(texts: Sequence[str]) -> Iterator[ListedChange]:

@@ -11,6 +11,7 @@ import pytest
 
 from ctsync.model import Kind, Level, NctId, StoredEvent, Verdict
 from ctsync.questions.operation.health import Health, HealthState
+from ctsync.report.addresses import Addresses
 from ctsync.report.report import UncheckedTrial
 from ctsync.web.pages.today import days_page
 from tests.report.examples import (
@@ -169,7 +170,7 @@ def test_the_newest_page_links_to_other_days_and_periods() -> None:
 
 
 def test_the_same_page_has_routes_of_a_server() -> None:
-    links = replace(HERE.links, root="/", is_served=True)  # type: ignore[type-var]
+    links = Addresses("/", {SLOW}, is_served=True)
     page = days_page(
         replace(HERE, links=links), days_content(report([stored(enrollment(70, 46, -34.3))]))
     )

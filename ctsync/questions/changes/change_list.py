@@ -12,7 +12,7 @@ from ctsync.questions.changes.changes import day_of_change, find_changes
 from ctsync.questions.trial.headings import read_headings
 from ctsync.report.report import ReportLine
 from ctsync.report.version_steps import steps_of
-from ctsync.report.words.trial_heading import TrialHeading
+from ctsync.report.words.trial_heading import TrialHeading, heading_of_key
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
 
@@ -42,7 +42,11 @@ def list_changes(store: Store, wanted: EventFilter) -> tuple[ListedChange, ...]:
     headings, watches = read_headings(store, ids), store.watches.names_by_trial(ids)
     found = [
         ListedChange(
-            day, nct_id, headings.get(nct_id) or TrialHeading(), line, watches.get(nct_id, ())
+            day,
+            nct_id,
+            headings.get(nct_id) or heading_of_key(None, brief_title=line.stored.brief_title),
+            line,
+            watches.get(nct_id, ()),
         )
         for day, nct_id, line in _lines(events)
     ]
