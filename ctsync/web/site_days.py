@@ -76,7 +76,7 @@ class _DayPages:
         return DaysContent(
             heading=f"The {number} days to {last}",
             report=self._question.report(self._store, _window(last - (number - 1) * _DAY, last)),
-            links=PeriodLinks(_links(frame).changes),
+            links=PeriodLinks(_links(frame).changes, others=_periods(_links(frame))),
             reasons=self._reasons,
         )
 
@@ -84,11 +84,10 @@ class _DayPages:
         """The changes of the newest day, with all that was checked and the other days."""
         links = _links(frame)
         last, now = self._newest_day, self._question.now
-        others = tuple((f"Last {number} days", links.last_days(number)) for number in PERIODS)
         return DaysContent(
             heading=day_words(last),
             report=self._question.report(self._store, _window(last, last)),
-            links=PeriodLinks(links.changes, others=others),
+            links=PeriodLinks(links.changes, others=_periods(links)),
             reasons=self._reasons,
             day=self._days[0] if self._days else None,
             days=self._days,
@@ -167,3 +166,7 @@ def _window(since: date, until: date) -> Window:
 
 def _links(frame: Frame) -> Addresses:
     return frame.links or Addresses()
+
+
+def _periods(links: Addresses) -> tuple[tuple[str, str], ...]:
+    return tuple((f"Last {number} days", links.last_days(number)) for number in PERIODS)

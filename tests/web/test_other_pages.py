@@ -27,8 +27,10 @@ def test_each_row_of_the_changes_has_the_values_that_the_filters_select() -> Non
 
     rows = re.findall(r"<tr data-filter-level=\"(\w+)\" data-filter-category=\"(\w+)\"", page)
     assert rows == [("notable", "status"), ("routine", "status")] * 3
-    for name in ("kind", "watch", "sponsor", "day", "text"):
+    for name in ("kind", "watch", "sponsor", "day"):
         assert page.count(f"data-filter-{name}=") == len(rows)
+    assert page.count("data-text=") == len(rows)
+    assert 'data-filter-watch="[&#34;second text&#34;]"' in page
     assert '<option value="second text">second text</option>' in page
     assert "6 changes from 2019-07-17 to 2019-07-17" in words_of(page)
     assert f'href="trials/{an_id(1)}.html#v5"' in page

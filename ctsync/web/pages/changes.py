@@ -16,9 +16,6 @@ from ctsync.web.page_templates import fill_page
 
 WordT = TypeVar("WordT", Level, Category, Kind)
 
-BETWEEN_NAMES = "|"
-"""Separates several names in one attribute of a row, for the script that filters."""
-
 
 @dataclass(frozen=True, slots=True)
 class ChangePeriod:
@@ -57,7 +54,6 @@ def changes_page(frame: Frame, changes: Sequence[ListedChange], period: ChangePe
         total=len(changes),
         period=period,
         filters=_filters(changes),
-        between=BETWEEN_NAMES,
     )
 
 
