@@ -47,11 +47,12 @@ def changes_page(frame: Frame, changes: Sequence[ListedChange], period: ChangePe
     days = [
         (day, list(_by_trial(found))) for day, found in groupby(changes, key=lambda one: one.day)
     ]
+    counted_days = [(day, trials, sum(len(rows) for _, rows in trials)) for day, trials in days]
     return fill_page(
         "changes.html.j2",
         frame=frame,
-        days=[(day, trials, sum(len(rows) for _, rows in trials)) for day, trials in days],
-        total=len(changes),
+        days=counted_days,
+        total=sum(lines for _, _, lines in counted_days),
         period=period,
         filters=_filters(changes),
     )
