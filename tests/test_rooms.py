@@ -19,6 +19,7 @@ MOST_FILES = 15
 # a command and the file that it shows need no line
 SHARED_NAMES = {
     "base_rates": "how often trials did the same before",
+    "changes": "what changed",
     "diff": "how two versions differ",
     "field_history": "the values a field had",
     "mirror": "the copy of the whole registry",

@@ -146,7 +146,7 @@ COMMANDS: Mapping[str, Entry] = {
     "site": Entry(
         "export.site",
         "site",
-        "Write a static site: index, trial pages, reports, feed.",
+        "Write a static site with today's changes, all trials and feeds.",
     ),
     "status": Entry(
         "questions.status",

@@ -39,6 +39,8 @@ class InventedTrial:
     condition: str
     phase: str
     edits: tuple[tuple[date, Edit], ...]
+    planned: tuple[str, str] = ("2026-12-31", "2027-12-31")
+    """Primary completion and completion date, as first registered."""
 
     @property
     def nct_id(self) -> NctId:
@@ -88,8 +90,8 @@ def _first_record(trial: InventedTrial) -> JsonObject:
                 "statusVerifiedDate": "2022-05",
                 "overallStatus": "RECRUITING",
                 "startDateStruct": _actual("2022-03-01"),
-                "primaryCompletionDateStruct": _estimated("2025-06-30"),
-                "completionDateStruct": _estimated("2026-06-30"),
+                "primaryCompletionDateStruct": _estimated(trial.planned[0]),
+                "completionDateStruct": _estimated(trial.planned[1]),
                 "studyFirstSubmitDate": "2022-02-01",
                 "studyFirstPostDateStruct": _actual("2022-02-08"),
                 "lastUpdateSubmitDate": "2022-05-04",
@@ -232,6 +234,7 @@ INVENTED = (
             (date(2025, 4, 8), _enrollment(220)),
             (date(2026, 3, 10), _moved("2028-09-30", "2029-09-30")),
         ),
+        planned=("2025-06-30", "2026-06-30"),
     ),
     InventedTrial(
         3, "Placebine in Diabetes", "Placeholder Labs", "Diabetes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from ctsync.demo.story import TRIAL, studies
 from tests.cli.conftest import Shell
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
-from tests.report.html_pages import broken_links, html_faults
+from tests.web.html_pages import broken_links, html_faults
 
 URL = "https://trials.example.org/ct"
 
@@ -51,11 +52,29 @@ def demo(shell: Shell, registry: ReplayRegistry) -> Shell:
     return shell
 
 
+@pytest.mark.slow
 def test_the_site_of_the_demo_has_no_broken_links(demo: Shell, tmp_path: Path) -> None:
     demo.run("site", str(tmp_path / "site"), "--since", "all")
     files = files_of(tmp_path / "site")
 
-    assert len(files) == 5
+    assert {"index.html", "changes.html", f"trials/{TRIAL}.html"} <= files.keys()
+    assert sum(name.startswith("days/20") for name in files) == len(studies())
+    check(files)
+
+    said = demo.run("site", str(tmp_path / "site"), "--since", "all").stderr
+    print(said.strip())
+    (written,) = re.findall(r"([\d,]+) written", said)
+    assert int(written) <= 4  # the pages that show the time: the newest day, and empty feeds
+    assert " 0 deleted" in said
+
+
+def test_a_site_of_no_sync_and_of_no_trial_is_complete(shell: Shell, tmp_path: Path) -> None:
+    shell.run("db", "upgrade")
+    shell.run("site", str(tmp_path / "site"))
+    files = files_of(tmp_path / "site")
+
+    assert "No change in 0 trials" in files["index.html"]
+    assert "No watch yet" in files["watches.html"]
     check(files)
 
 
@@ -67,7 +86,7 @@ def test_a_report_as_a_page_links_to_web_url(demo: Shell) -> None:
     demo.env["CTSYNC_WEB__URL"] = URL
     page = demo.run("report", "--since", "all", "--format", "html").stdout
     assert f'href="{URL}/trials/{TRIAL}.html"' in page
-    assert f'<a href="{URL}/index.html">all trials</a>' in page
+    assert f'<a href="{URL}/trials.html">all trials</a>' in page
     assert "ctsync changes" not in page
 
 
@@ -78,5 +97,8 @@ def test_the_feed_and_a_page_alone_link_to_web_url(demo: Shell, tmp_path: Path) 
     files = files_of(tmp_path / "site")
 
     assert f'href="{URL}/trials/{TRIAL}.html#v3"' in files["feed.atom"]
-    assert URL not in files["latest.html"]
-    assert f'<a href="{URL}/index.html">all trials</a>' in demo.run("page", TRIAL).stdout
+    assert URL not in files["index.html"]
+    assert (
+        f'<a href="{URL}/trials.html" aria-current="page">Trials</a>'
+        in demo.run("page", TRIAL).stdout
+    )

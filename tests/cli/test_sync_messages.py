@@ -43,28 +43,24 @@ def test_a_page_of_a_trial_that_is_not_followed_is_refused(shell: Shell) -> None
     assert "watch add NCT00000001" in shell.refuse("page", "NCT00000001", exit_code=2)
 
 
-def test_a_site_written_again_keeps_the_newest_reports(watched: Shell, tmp_path: Path) -> None:
+def test_a_site_written_again_writes_only_what_changed(watched: Shell, tmp_path: Path) -> None:
     place = tmp_path / "site"
     watched.run("site", str(place), "--since", "all")
-    reports = place / "reports"
-    (today,) = reports.iterdir()
-    for day in ("2020-01-01", "2020-01-02", "2020-01-03"):
-        (reports / f"{day}.html").write_text('<p class="headline">1 critical &amp; more</p>')
-    (reports / "mine.html").write_text("not ours")
-    watched.run("site", str(place), "--since", "all", "--keep", "3")
+    for name in ("days/2020-01-01.html", "trials/NCT00000001.html", "days/mine.html"):
+        page = (place / "index.html").read_text() if "mine" not in name else "not ours"
+        (place / name).write_text(page)
+    said = watched.run("site", str(place), "--since", "all", "--keep", "1").stderr
 
     files = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
+    pages = {"index", "trials", "changes", "watches", "runs", "deliveries", "rules"}
+    (day,) = (name for name in files if name.startswith("days/20"))
     assert files == {
-        "index.html", "latest.html", "feed.atom",
-        f"trials/{SEED}.html", f"trials/{OTHER}.html", f"reports/{today.name}",
-        "reports/2020-01-03.html", "reports/2020-01-02.html", "reports/mine.html",
+        *(f"{page}.html" for page in pages), "feed.atom", "feed.json", "assets/style.css",
+        "assets/icon.svg", f"trials/{SEED}.html", f"trials/{OTHER}.html", day,
+        "days/last-7.html", "days/last-30.html", "days/mine.html",
+        *(name for name in files if name.startswith("changes/") or name.endswith(".js")),
     }  # fmt: skip
-    index = (place / "index.html").read_text()
-    assert (
-        '<a class="id" href="reports/2020-01-03.html">2020-01-03</a> 1 critical &amp; more' in index
-    )
-    assert "2020-01-01" not in index
-    assert index.index(SEED) < index.index(OTHER)  # the changed trial comes first
+    assert "3 deleted" in said  # the two above, and the day before the newest
     assert f"{SEED}#v2" in (place / "feed.atom").read_text()
 
 

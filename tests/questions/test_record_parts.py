@@ -14,12 +14,12 @@ from ctsync.model import JsonObject, NctId, Source
 from ctsync.questions.trial.compare import CompareQuestion, compare_versions, site_comparisons
 from ctsync.questions.trial.trial_page import trial_page
 from ctsync.report.report import Window
-from ctsync.report.trial.page import render_page
 from ctsync.store.store import Store, open_store
+from ctsync.web.pages.trial import render_page
 from tests.conftest import StillClock
 from tests.record.studies import study
-from tests.report.html_pages import HtmlFaults, html_faults
 from tests.sync.histories import keep_history, leave
+from tests.web.html_pages import HtmlFaults, html_faults
 
 NOW = datetime(2026, 3, 13, 15, tzinfo=UTC)
 PLACES = [("A", "Gdańsk", "Poland"), ("B", "Madrid", "Spain"), ("C", "Lima", "Peru")]

@@ -111,7 +111,7 @@ def test_the_words_and_levels_of_the_events() -> None:
         DAY,
         thresholds=Thresholds(),
     )
-    assert (event.rule, event.before, event.after) == ("R-FLG-02", True, False)
+    assert (event.rule, event.before, event.after) == ("R-FLG-03", True, False)
     assert event.summary == (
         "Verification more than a year old no longer: verified 2024-06 -> 2026-02"
     )

@@ -27,8 +27,8 @@ from ctsync.report.comparison.styled_lines import Style, as_text
 from ctsync.text import for_markup, for_terminal
 from tests.properties.strategies import pairs_of_studies
 from tests.registry_fixtures import make_study
-from tests.report.html_pages import html_faults
 from tests.security.attacks import ATTACKS
+from tests.web.html_pages import html_faults
 
 ALL = ChangeSelection(Level.ADMINISTRATIVE, is_full=True)
 STATUS = "statusModule"

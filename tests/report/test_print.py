@@ -13,8 +13,8 @@ import pytest
 from ctsync.model import Source
 from ctsync.questions.trial.trial_page import trial_page
 from ctsync.report.report import Window
-from ctsync.report.trial.page import render_page
 from ctsync.store.store import open_store
+from ctsync.web.pages.trial import render_page
 from tests.conftest import StillClock
 from tests.questions.test_record_parts import a_version
 from tests.sync.histories import keep_history

@@ -14,9 +14,9 @@ from ctsync.report.record_view.record_html import record_html
 from ctsync.report.record_view.record_text import record_lines
 from ctsync.report.record_view.shown_record import record_sections
 from tests.record.studies import study
-from tests.report.html_pages import html_faults
 from tests.report.test_formats import tags_of
 from tests.security.attacks import ATTACKS
+from tests.web.html_pages import html_faults
 
 SITES = [
     {"facility": "A", "city": "Gdańsk", "country": "Poland", "status": "RECRUITING"},

@@ -10,7 +10,7 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_minute
-from ctsync.questions.results.delivery_rows import DeliveryRow
+from ctsync.questions.results.delivery_rows import UNDONE, delivery_row
 from ctsync.record.value_text import counted
 from ctsync.store.data.outbox import Delivery, DeliveryState
 
@@ -22,27 +22,10 @@ from ctsync.store.data.outbox import Delivery, DeliveryState
 def list_deliveries(app: App, *, everything: bool, as_json: bool) -> None:
     """List waiting and parked deliveries, oldest first."""
     now = app.clock.now()
-    undone = (DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.PARKED)
     with app.store() as store:
-        found = store.outbox.deliveries(*(() if everything else undone))
+        found = store.outbox.deliveries(*(() if everything else UNDONE))
     if as_json:
-        show_json(
-            [
-                DeliveryRow(
-                    id=one.delivery_id,
-                    event_id=one.event_id,
-                    channel=one.channel,
-                    recipient=one.recipient,
-                    state=one.state,
-                    attempts=one.attempts,
-                    not_before=one.not_before,
-                    counts_as_due=one.is_misdated(now),
-                    last_error=one.last_error,
-                    message_id=one.message_id,
-                )
-                for one in found
-            ]
-        )
+        show_json([delivery_row(one, now) for one in found])
         return
     show_table(
         ("ID", "STATE", "CHANNEL", "RECIPIENT", "DUE", "TRIES", "LAST ERROR"),

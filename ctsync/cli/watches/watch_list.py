@@ -10,8 +10,7 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
 from ctsync.model import NctId
-from ctsync.query import Query
-from ctsync.questions.portfolio.watches import MemberFacts, member_facts, watch_row
+from ctsync.questions.portfolio.watches import MemberFacts, member_facts, query_text, watch_row
 from ctsync.record.value_text import counted
 from ctsync.store.data.watches import Watch, WatchedTrial
 from ctsync.text import for_terminal
@@ -79,11 +78,6 @@ def _follows(watch: Watch) -> Iterator[str]:
 
 def _named(trial: WatchedTrial) -> str:
     return f"{trial.nct_id} ({trial.asked_as})" if trial.asked_as else trial.nct_id
-
-
-def query_text(watch: Watch) -> str:
-    """Return the query of a watch in the form that `--query` takes."""
-    return str(Query(dict(watch.query or {})))
 
 
 def members_summary(watch: Watch) -> str:

@@ -11,11 +11,17 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
-from ctsync.cli.watches.watch_list import NOT_IN_REGISTRY, members_summary, query_text
+from ctsync.cli.watches.watch_list import NOT_IN_REGISTRY, members_summary
 from ctsync.dates import LOAD_TOLERANCE, mark_future
 from ctsync.errors import UsageError
 from ctsync.model import Head, KeyFields, NctId, State
-from ctsync.questions.portfolio.watches import MemberFacts, find_watch, member_facts, watch_row
+from ctsync.questions.portfolio.watches import (
+    MemberFacts,
+    find_watch,
+    member_facts,
+    query_text,
+    watch_row,
+)
 from ctsync.questions.trial.versions import history_words
 from ctsync.record.enum_words import enum_words, phase_words
 from ctsync.record.value_text import counted

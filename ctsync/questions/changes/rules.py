@@ -83,4 +83,14 @@ def watch_thresholds(settings: Settings, store: Store, name: str) -> Thresholds 
     return store.watches.own_thresholds().get(name)
 
 
+def own_thresholds(settings: Settings, store: Store) -> dict[str, Thresholds]:
+    """Return the thresholds of each watch that has its own, as `watch_thresholds` does."""
+    in_force = thresholds_in_force(settings)
+    listed = {watch.name: watch.own_rules for watch in settings.watches}
+    stored = store.watches.own_thresholds()
+    return {name: own for name, own in stored.items() if name not in listed} | {
+        name: in_force.replace(own) for name, own in listed.items() if own
+    }
+
+
 SCHEMAS = {"rule": RuleRow, "rule_table": RuleTableRow}

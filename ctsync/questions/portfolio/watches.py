@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from ctsync.errors import UsageError
-from ctsync.model import NctId
+from ctsync.model import KeyFields, NctId
+from ctsync.query import Query
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.data.watches import Watch
 from ctsync.store.store import Store
@@ -112,6 +113,33 @@ def watch_row(watch: Watch, facts: MemberFacts) -> WatchRow:
             MergedTrialRow(one.trial.nct_id, one.into, one.trial.asked_as or None)
             for one in watch.merged
         ),
+    )
+
+
+def query_text(watch: Watch | WatchRow) -> str:
+    """Return the query of a watch in the form that `--query` takes."""
+    return str(Query(dict(watch.query or {})))
+
+
+@dataclass(frozen=True, slots=True)
+class ListedWatch:
+    """A watch, with the newest key fields of its trials; a trial without a record has none."""
+
+    row: WatchRow
+    keys: Mapping[NctId, KeyFields]
+
+
+def list_watches(store: Store) -> tuple[ListedWatch, ...]:
+    """List the watches with their trials."""
+    watches = store.watches.all()
+    facts = member_facts(store, watches)
+    keys = store.versions.newest_keys({one.nct_id for watch in watches for one in watch.trials})
+    return tuple(
+        ListedWatch(
+            watch_row(watch, facts),
+            {one.nct_id: keys[one.nct_id] for one in watch.trials if one.nct_id in keys},
+        )
+        for watch in watches
     )
 
 

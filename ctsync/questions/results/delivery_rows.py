@@ -1,11 +1,15 @@
-"""The JSON of `outbox list` and `notify --preview`. Does no I/O."""
+"""The rows of deliveries, and the messages that `notify --preview` shows. Writes nothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from ctsync.store.data.outbox import DeliveryState
+from ctsync.store.data.outbox import Delivery, DeliveryState
+from ctsync.store.store import Store
+
+UNDONE = (DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.PARKED)
+"""The states of deliveries that wait or cannot be delivered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,27 @@ class DeliveryRow:
     """The error of the last attempt; null if none failed."""
     message_id: str | None
     """The id of the message that it was sent in; null if it was not sent."""
+
+
+def delivery_row(one: Delivery, now: datetime) -> DeliveryRow:
+    """The row of a delivery."""
+    return DeliveryRow(
+        id=one.delivery_id,
+        event_id=one.event_id,
+        channel=one.channel,
+        recipient=one.recipient,
+        state=one.state,
+        attempts=one.attempts,
+        not_before=one.not_before,
+        counts_as_due=one.is_misdated(now),
+        last_error=one.last_error,
+        message_id=one.message_id,
+    )
+
+
+def undone_deliveries(store: Store, now: datetime) -> tuple[DeliveryRow, ...]:
+    """List the deliveries that wait or are parked, oldest first."""
+    return tuple(delivery_row(one, now) for one in store.outbox.deliveries(*UNDONE))
 
 
 @dataclass(frozen=True, slots=True)

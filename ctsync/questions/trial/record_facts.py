@@ -26,15 +26,20 @@ class RecordFacts:
 
 
 def read_facts(
-    store: Store, ids: Iterable[NctId], *, today: date, until: Mapping[NctId, int] | None = None
+    store: Store,
+    ids: Iterable[NctId],
+    *,
+    today: date | None,
+    until: Mapping[NctId, int] | None = None,
 ) -> RecordFacts:
-    """Read the newest record of each trial once. `today` is the last day for which flags count.
+    """Read the newest record of each trial once. `today` is the last day for which flags count;
+    with None, no trial has flags.
 
     `until` gives the last version to use, for a report whose window ends before the newest.
     Trials without a record have no heading. If a record cannot be read, key fields are used for
     the heading. Only the flags to show are given, and none for a trial that is not public.
     """
-    last, day = until or {}, flag_day(store, today)
+    last, day = until or {}, None if today is None else flag_day(store, today)
     headings: dict[NctId, TrialHeading] = {}
     flags: dict[NctId, tuple[Flag, ...]] = {}
     for nct_id, stored in store.versions.of_many(list(ids)).items():
@@ -44,7 +49,7 @@ def read_facts(
             continue
         body = _body(store, known[-1])
         headings[nct_id] = heading_of_key(known[-1].key) if body is None else heading_of(body)
-        if body is not None and versions[-1].state is State.PRESENT:
+        if body is not None and day is not None and versions[-1].state is State.PRESENT:
             flags[nct_id] = shown_flags_of_versions(known, body, as_of=day)
     return RecordFacts(headings, flags, day)
 

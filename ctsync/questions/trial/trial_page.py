@@ -24,11 +24,14 @@ def trial_page(
     nct_id: NctId,
     *,
     until: datetime,
+    drawn_until: date | None = None,
     rates: BaseRates | None = PUBLISHED_RATES,
 ) -> TrialContent:
     """Collect the stored content of one trial; raises ValueError if there is none.
 
-    `rates` are the base rates shown beside changes; with None, changes have no context.
+    The timeline ends on the day of `until`; with `drawn_until` it ends on that day, or with the
+    newest version if that is later. `rates` are the base rates shown beside changes; with None,
+    changes have no context.
     """
     versions = store.versions.of(nct_id)
     events = [
@@ -37,12 +40,13 @@ def trial_page(
         if stored.event.kind is not Kind.FIRST_SEEN  # a baseline is not a change
     ]
     days, today = stands_from(versions), until.date()
+    end = max(drawn_until, days[-1]) if drawn_until else today
     facts = read_facts(store, [nct_id], today=today)
     parts, expected = _parts(store, versions, events, days, today=today)
     return TrialContent(
         versions,
         events,
-        trace(versions, days, until=today),
+        trace(versions, days, until=end),
         facts.headings.get(nct_id),
         facts.flags.get(nct_id, ()),
         facts.flagged_on,

@@ -41,7 +41,7 @@ def _stale(study: StudyValues, as_of: date) -> Iterator[Flag]:
     if as_of >= since:
         yield Flag(
             FlagId.VERIFICATION_STALE,
-            f"last verified {verified.text}, more than 12 months before {as_of}",
+            f"last verified {verified.text}; not verified for more than 12 months",
             {"verified": verified.text, "first_posted": posted.text},
             _STALE_SOURCE,
             since,

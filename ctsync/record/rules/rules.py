@@ -294,10 +294,11 @@ RULES: tuple[Rule, ...] = (
     # flags
     Rule("R-FLG-01", _NOTABLE, _FLAG, "results are overdue by the published rule",
          (_when("flag", "is", "results_overdue"), _yes("holds"))),
-    Rule("R-FLG-02", _ROUTINE, _FLAG, "a flag is no longer true",
-         (_when("holds", "is", value=False),)),
-    Rule("R-FLG-03", _ADMINISTRATIVE, _FLAG, "the last verification is more than a year old",
+    Rule("R-FLG-03", _ADMINISTRATIVE, _FLAG,
+         "the last verification is more than a year old, or no longer is",
          (_when("flag", "is", "verification_stale"),)),
+    Rule("R-FLG-02", _ROUTINE, _FLAG, "another flag is no longer true",
+         (_when("holds", "is", value=False),)),
     Rule("R-FLG-04", _ROUTINE, _FLAG, "another flag became true"),
     # administrative by nature
     Rule("R-ADM-01", _ADMINISTRATIVE, _kind(Kind.CONTACT), "contacts and officials"),

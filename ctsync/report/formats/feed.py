@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from ctsync.dates import PartialDate, format_timestamp
 from ctsync.record.context import BaseRates
+from ctsync.report.addresses import Addresses
 from ctsync.report.alike_lines import alike
 from ctsync.report.formats.plain_text import said
 from ctsync.report.mail.subject import trial_subject
@@ -27,7 +28,6 @@ from ctsync.report.sentences import (
     trial_left_out_sentence,
     window_line,
 )
-from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.version_steps import with_context
 from ctsync.report.words.net_changes import net_changes
 from ctsync.report.words.trial_heading import short_title, trial_heading
@@ -47,7 +47,7 @@ class FeedEntry:
     content: str
 
 
-def entries(report: Report, links: SiteLinks | None = None) -> list[FeedEntry]:
+def entries(report: Report, links: Addresses | None = None) -> list[FeedEntry]:
     """Yield an entry for the report, then one per version in it, newest first.
 
     With `links`, the entry of a version links to the page of its trial in that site.
@@ -110,8 +110,12 @@ def _add_link(parent: ET.Element, address: str) -> None:
     ET.SubElement(parent, "link", rel="alternate", href=for_markup(address))
 
 
-def json_feed(title: str, told: Sequence[FeedEntry]) -> str:
-    """Write entries as JSON Feed 1.1; `read_json_feed` reads them again."""
+def json_feed(title: str, told: Sequence[FeedEntry], *, page: str = "", own: str = "") -> str:
+    """Write entries as JSON Feed 1.1; `read_json_feed` reads them again.
+
+    `page` is the address of an HTML page with the same content, `own` that of the feed; both are
+    absolute, or empty if unknown.
+    """
     items = [
         {
             "id": one.id,
@@ -122,7 +126,10 @@ def json_feed(title: str, told: Sequence[FeedEntry]) -> str:
         }
         for one in told
     ]
-    feed = {"version": "https://jsonfeed.org/version/1.1", "title": title, "items": items}
+    known = {"home_page_url": page, "feed_url": own}
+    places = {name: address for name, address in known.items() if address}
+    version = "https://jsonfeed.org/version/1.1"
+    feed = {"version": version, "title": title, **places, "items": items}
     return json.dumps(feed, indent=1) + "\n"
 
 
@@ -149,7 +156,7 @@ def _with_own_context(step: ReportStep, rates: BaseRates | None) -> ReportStep:
 
 
 def _linked(
-    trial: ReportTrial, step: ReportStep, links: SiteLinks | None, report: Report
+    trial: ReportTrial, step: ReportStep, links: Addresses | None, report: Report
 ) -> FeedEntry:
     flags = _flags(trial, step, report, links)
     step = _with_own_context(step, report.rates)
@@ -160,7 +167,7 @@ def _linked(
     return replace(_entry(trial, replace(step, command=""), flags), url=page)
 
 
-def _flags(trial: ReportTrial, step: ReportStep, report: Report, links: SiteLinks | None) -> str:
+def _flags(trial: ReportTrial, step: ReportStep, report: Report, links: Addresses | None) -> str:
     """Return the line of flags for the entry of the newest version; empty for earlier ones."""
     if step is not trial.steps[-1]:
         return ""

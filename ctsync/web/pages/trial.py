@@ -13,14 +13,14 @@ from ctsync.record.flags import FLAG_LABELS, Flag
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import NOTHING, counted, typed, typed_date
 from ctsync.report.comparison.comparison_site import comparison_name
-from ctsync.report.html_templates import fill
 from ctsync.report.report import ReportStep, Window
 from ctsync.report.trial.content import TrialContent
-from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.trial.trial_view import TrialView, trial_view
 from ctsync.report.trial.version_words import is_substantive, what_changed
 from ctsync.report.version_steps import step_of
 from ctsync.report.words.trial_heading import TrialHeading
+from ctsync.web.frame import Frame
+from ctsync.web.page_templates import fill_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +97,23 @@ def render_page(
     story: TrialContent,
     window: Window,
     *,
-    links: SiteLinks | None = None,
-    report: str = "",
+    frame: Frame | None = None,
     has_comparisons: bool = False,
 ) -> str:
-    """Write the page of a trial, newest version first.
+    """Write the page of a trial, newest version first; without a frame it is a page alone.
 
-    `links` are the addresses of the site to which it belongs, and `report` is the address of the
-    latest report there; without them it is a page alone. With `has_comparisons`, each version
-    links to the page that compares it with the one before (see `comparison_path`).
+    With `has_comparisons`, each version links to the page that compares it with the one before.
     """
-    made = format_timestamp(window.until)
+    frame = frame or Frame(is_alone=True)
+    # a page of a site names no time at which it was made, so that it changes only with its trial
+    made = f"; made {format_timestamp(window.until)}" if frame.is_alone else ""
     versions = counted(len(story.versions), "stored version")
-    footer = f"{versions}; made {made}; administrative changes are folded"
-    trial = page(story, window, has_comparisons=has_comparisons)
-    return fill("page.html.j2", trial=trial, links=links, report=report, footer=footer)
+    return fill_page(
+        "trial.html.j2",
+        trial=page(story, window, has_comparisons=has_comparisons),
+        frame=frame,
+        footer=f"{versions}{made}; administrative changes are folded",
+    )
 
 
 def page(story: TrialContent, window: Window, *, has_comparisons: bool = False) -> TrialPage:

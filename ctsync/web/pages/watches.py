@@ -1,0 +1,88 @@
+"""The page with the watches, and why each trial is in one or left it. Does no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ctsync.model import KeyFields, NctId
+from ctsync.questions.portfolio.watches import ListedWatch, WatchedTrialRow, query_text
+from ctsync.record.enum_words import enum_words
+from ctsync.web.frame import Frame
+from ctsync.web.page_templates import fill_page
+
+_MOST_OPEN = 30
+"""Most trials of a watch that are not folded."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """A trial of a watch, and why it is there; `has_left` if it no longer matches the query."""
+
+    nct_id: NctId
+    title: str
+    sponsor: str
+    status: str
+    why: str
+    has_left: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSection:
+    """One watch with its trials; `query` is empty if it follows named trials only."""
+
+    name: str
+    origin: str
+    query: str
+    listed: str
+    matching: int
+    left: int
+    named: int
+    rows: tuple[MemberRow, ...]
+    is_open: bool
+
+
+def watches_page(frame: Frame, watches: Sequence[ListedWatch]) -> str:
+    """Write the page."""
+    return fill_page("watches.html.j2", frame=frame, watches=[_section(one) for one in watches])
+
+
+def _section(one: ListedWatch) -> WatchSection:
+    row = one.row
+    return WatchSection(
+        name=row.name,
+        origin=row.origin,
+        query=query_text(row) if row.query else "",
+        listed=f"{row.listed:%Y-%m-%d}" if row.listed else "",
+        matching=row.matching,
+        left=row.left,
+        named=sum(not trial.by_query for trial in row.trials),
+        rows=tuple(_rows(one)),
+        is_open=len(row.trials) <= _MOST_OPEN,
+    )
+
+
+def _rows(one: ListedWatch) -> Iterator[MemberRow]:
+    """Yield the trials: those that left first, then the others by id, then those merged."""
+    for trial in sorted(one.row.trials, key=lambda t: (t.left_at is None, t.nct_id)):
+        key = one.keys.get(trial.nct_id, KeyFields())
+        yield MemberRow(
+            trial.nct_id,
+            key.brief_title or "",
+            key.lead_sponsor or "",
+            enum_words(key.status) if key.status else "",
+            why=_why(trial),
+            has_left=trial.left_at is not None,
+        )
+    for merged in one.row.merged:
+        yield MemberRow(merged.nct_id, "", "", "", why=f"merged into {merged.into}")
+
+
+def _why(trial: WatchedTrialRow) -> str:
+    if trial.unknown_since is not None:
+        return f"not in the registry as of {trial.unknown_since:%Y-%m-%d}"
+    if trial.left_at is not None:
+        return f"left the query on {trial.left_at:%Y-%m-%d}; ctsync keeps following it"
+    if trial.by_query:
+        return "matches the query"
+    return f"named as {trial.asked_as}" if trial.asked_as else "named"

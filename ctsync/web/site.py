@@ -1,0 +1,85 @@
+"""The files of a site: its pages, feeds and assets, from the answers of the questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from ctsync.errors import CorruptBody
+from ctsync.model import NctId
+from ctsync.questions.portfolio.watches import followed_trials
+from ctsync.questions.trial.compare import site_comparisons
+from ctsync.questions.trial.trial_page import trial_page
+from ctsync.record.rules.rules import Thresholds
+from ctsync.report.addresses import Addresses
+from ctsync.report.comparison.comparison_site import comparison_files
+from ctsync.report.formats.feed import atom, entries, feed_title, json_feed
+from ctsync.report.report import Report
+from ctsync.store.store import Store
+from ctsync.web.asset_files import asset_files
+from ctsync.web.frame import Frame
+from ctsync.web.pages.all_trials import trial_list_row, trials_page
+from ctsync.web.pages.trial import render_page
+from ctsync.web.site_days import day_pages, week_pages
+from ctsync.web.site_operation import operation_pages
+from ctsync.web.site_question import SiteQuestion
+
+
+def site_files(store: Store, question: SiteQuestion) -> Iterator[tuple[str, str]]:
+    """Yield the files of the site as pairs of relative path and text, the first page last.
+
+    No path contains remote text. All links lead to files of the site or to the registry.
+    """
+    trials = followed_trials(store, watch=question.watch)
+    here = Frame(Addresses("", frozenset(trials)), question.title)
+    below = Frame(Addresses("../", frozenset(trials)), question.title)
+    latest = question.report(store, question.window)
+    yield from ((f"assets/{name}", text) for name, text in asset_files().items())
+    yield from _trial_pages(store, question, trials, latest, here=here, below=below)
+    yield from _feeds(latest, here, question.url)
+    yield from operation_pages(store, question, here)
+    yield from week_pages(store, question, here=here, below=below)
+    yield from day_pages(store, question, here=here, below=below)
+
+
+def _trial_pages(
+    store: Store,
+    question: SiteQuestion,
+    trials: Sequence[NctId],
+    latest: Report,
+    *,
+    here: Frame,
+    below: Frame,
+) -> Iterator[tuple[str, str]]:
+    levels = {trial.nct_id: trial.level.value for trial in latest.trials}
+    rows = []
+    # a timeline that ends today would change every page every day
+    month = question.now.date().replace(day=1)
+    for nct_id in trials:
+        story = trial_page(
+            store, nct_id, until=question.now, drawn_until=month, rates=question.rates
+        )
+        compared = _comparisons(store, nct_id, question.thresholds)
+        page = render_page(story, question.window, frame=below, has_comparisons=bool(compared))
+        yield f"trials/{nct_id}.html", page
+        yield from compared
+        rows.append(trial_list_row(story, levels.get(nct_id, "")))
+    yield "trials.html", trials_page(here, rows, latest)
+
+
+def _comparisons(store: Store, nct_id: NctId, thresholds: Thresholds) -> Sequence[tuple[str, str]]:
+    try:
+        return tuple(comparison_files(site_comparisons(store, nct_id, thresholds=thresholds)))
+    except (CorruptBody, ValueError):  # a damaged record must not prevent the site
+        return ()
+
+
+def _feeds(latest: Report, here: Frame, url: str) -> Iterator[tuple[str, str]]:
+    links = replace(here.links or Addresses(), root=f"{url}/" if url else "")
+    versions = [entry for entry in entries(latest, links) if not entry.id.startswith("urn:")]
+    title = feed_title(latest)
+    # not the time of this site: a feed without a new entry must stay the same file
+    updated = max((one.updated for one in versions), default=latest.window.until)
+    own, own_json = (links.feed, links.json_feed) if url else ("", "")
+    yield "feed.atom", atom(title, versions, updated=updated, page=links.today, own=own)
+    yield "feed.json", json_feed(title, versions, page=links.today if url else "", own=own_json)

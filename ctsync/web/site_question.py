@@ -1,0 +1,55 @@
+"""What a site shows. Does no I/O except to ask the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ctsync.questions.changes.report_data import ReportQuestion, report_data
+from ctsync.record.context import PUBLISHED_RATES, BaseRates
+from ctsync.record.rules.rules import Thresholds
+from ctsync.report.report import Report, Window
+from ctsync.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class SiteQuestion:
+    """The content of a site: its trials, the window of its changes, and its own address.
+
+    The trials are those of `watch`, else all followed trials. The newest `days` data refreshes have
+    a page of their own. `url` is needed for links in feeds that work outside of the site; empty if
+    unknown. `rates` are the base rates shown beside changes; with None, changes have no context.
+    `limit` is the most changes in a report. `own_thresholds` are those of watches in the settings.
+    """
+
+    window: Window
+    watch: str | None = None
+    days: int = 30
+    url: str = ""
+    limit: int | None = None
+    rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    own_thresholds: Mapping[str, Thresholds] = field(default_factory=dict)
+
+    @property
+    def now(self) -> datetime:
+        """The time at which the site is made."""
+        return self.window.until
+
+    @property
+    def title(self) -> str:
+        """The name of the trials."""
+        return self.watch or "all watches"
+
+    def report(self, store: Store, window: Window) -> Report:
+        """Report the changes of the site's trials in a window."""
+        question = ReportQuestion(
+            window,
+            title=self.title,
+            watch=self.watch,
+            limit=self.limit,
+            drawn=False,
+            rates=self.rates,
+        )
+        return report_data(store, question)
