@@ -52,7 +52,8 @@ def check_command(
     a problem. Changes nothing without --repair.
 
     --rebuild-events also derives every event again from the stored versions, under the current
-    rules, and the facts of the portfolio, and reports each difference. Differences may come from rules that changed since.
+    rules, and the facts of the portfolio, and reports each difference. Differences may come from
+    rules that changed since.
 
     --repair copies the database file first. It corrects counters, sizes and the order of events,
     removes rows that belong to no version, stores events as they are derived now, and fetches a
