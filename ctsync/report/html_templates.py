@@ -28,11 +28,12 @@ STOPPED = frozenset({"TERMINATED", "WITHDRAWN", "SUSPENDED", "GONE", "MOVED"})
 
 def fill(template: str, **values: Any) -> str:
     """Render a template. Remote text cannot add a tag or an attribute."""
-    return _environment().get_template(template).render(**values)
+    return report_templates().get_template(template).render(**values)
 
 
 @cache
-def _environment() -> Environment:
+def report_templates() -> Environment:
+    """The templates of reports, with the filters and functions that they use."""
     environment = Environment(
         loader=PackageLoader("ctsync.report"),
         autoescape=True,

@@ -15,12 +15,13 @@ from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.questions.trial.trial_page import trial_page
 from ctsync.registry.http.response import RequestCounts
 from ctsync.registry.listing import MOST_RESTARTS, PAGE_SIZE, Cursor, Listing
+from ctsync.report.addresses import Addresses
 from ctsync.report.formats.html import render_html
 from ctsync.report.report import Window
-from ctsync.report.trial.page import render_page
-from ctsync.report.trial.site_links import SiteLinks
 from ctsync.store.store import Store, open_store
 from ctsync.sync.trial_pass import TrialPass
+from ctsync.web.frame import Frame
+from ctsync.web.pages.trial import render_page
 from docs.pictures.records import LAST_DAY, SLIPPING, records
 
 Records = Mapping[NctId, Mapping[date, JsonObject]]
@@ -115,12 +116,12 @@ def build_pages(folder: Path) -> dict[str, str]:
         _sync(store, found, clock)
         end = datetime.combine(LAST_DAY, time(12), load_of(LAST_DAY).tzinfo)
         window = Window(end - timedelta(days=7), end)
-        links = SiteLinks("", found)
+        links = Addresses("", found)
         report = report_data(store, ReportQuestion(window, title="illustrative trials"))
         content = trial_page(store, SLIPPING, until=end)
         return {
             "report": render_html(report, links=links),
-            "trial": render_page(content, window, links=links),
+            "trial": render_page(content, window, frame=Frame(links, is_alone=True)),
         }
 
 

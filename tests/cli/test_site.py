@@ -11,7 +11,7 @@ from ctsync.demo.story import TRIAL, studies
 from tests.cli.conftest import Shell
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
-from tests.report.html_pages import broken_links, html_faults
+from tests.web.html_pages import broken_links, html_faults
 
 URL = "https://trials.example.org/ct"
 
@@ -55,7 +55,7 @@ def test_the_site_of_the_demo_has_no_broken_links(demo: Shell, tmp_path: Path) -
     demo.run("site", str(tmp_path / "site"), "--since", "all")
     files = files_of(tmp_path / "site")
 
-    assert len(files) == 5
+    assert f"trials/{TRIAL}.html" in files
     check(files)
 
 
@@ -67,7 +67,7 @@ def test_a_report_as_a_page_links_to_web_url(demo: Shell) -> None:
     demo.env["CTSYNC_WEB__URL"] = URL
     page = demo.run("report", "--since", "all", "--format", "html").stdout
     assert f'href="{URL}/trials/{TRIAL}.html"' in page
-    assert f'<a href="{URL}/index.html">all trials</a>' in page
+    assert f'<a href="{URL}/trials.html">all trials</a>' in page
     assert "ctsync changes" not in page
 
 
@@ -78,5 +78,5 @@ def test_the_feed_and_a_page_alone_link_to_web_url(demo: Shell, tmp_path: Path) 
     files = files_of(tmp_path / "site")
 
     assert f'href="{URL}/trials/{TRIAL}.html#v3"' in files["feed.atom"]
-    assert URL not in files["latest.html"]
-    assert f'<a href="{URL}/index.html">all trials</a>' in demo.run("page", TRIAL).stdout
+    assert URL not in files["index.html"]
+    assert f'<a href="{URL}/trials.html">Trials</a>' in demo.run("page", TRIAL).stdout

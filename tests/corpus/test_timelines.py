@@ -14,9 +14,9 @@ from ctsync.model import JsonObject
 from ctsync.record.compare.canonical import canonicalize, key_fields
 from ctsync.record.enum_words import enum_words
 from ctsync.report.trial.content import TrialContent
-from ctsync.report.trial.page import render_page
 from ctsync.report.trial.timeline import Timeline, trace
 from ctsync.report.trial.timeline_terminal import render_timeline
+from ctsync.web.pages.trial import render_page
 from tests.corpus.test_cthist_versions import Row, histories, study
 from tests.report.examples import WINDOW, version
 from tests.report.test_timeline_drawings import svg_texts, terse, values_of

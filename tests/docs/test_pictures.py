@@ -13,7 +13,7 @@ from ctsync.demo.story import TRIAL, studies
 from docs.pictures import draw
 from docs.pictures.pages import build_pages
 from docs.pictures.records import INVENTED, records, without_names
-from tests.report.html_pages import html_faults
+from tests.web.html_pages import html_faults
 
 PERSONS = re.compile(r"contact|official|investigator|email|phone|responsibleParty", re.IGNORECASE)
 NO_PERSONS = {"contactsLocationsModule", "officialTitle"}

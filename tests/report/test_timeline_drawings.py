@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from ctsync.record.value_text import typed
 from ctsync.report.trial.content import TrialContent
-from ctsync.report.trial.page import render_page
 from ctsync.report.trial.timeline import QueryStep, Timeline, trace
 from ctsync.report.trial.timeline_svg import GUTTER, draw_timeline
 from ctsync.report.trial.timeline_terminal import render_timeline
+from ctsync.web.pages.trial import render_page
 from tests.report.examples import WINDOW, version
 
 TYPES = (None, "ESTIMATED", "ACTUAL")

@@ -13,10 +13,11 @@ from ctsync.model import NctId
 from ctsync.questions.trial.stored_records import stored_versions
 from ctsync.questions.trial.trial_page import trial_page
 from ctsync.record.value_text import counted
+from ctsync.report.addresses import Addresses
 from ctsync.report.report import Window
-from ctsync.report.trial.page import render_page
-from ctsync.report.trial.site_links import SiteLinks
 from ctsync.text import for_terminal
+from ctsync.web.frame import Frame
+from ctsync.web.pages.trial import render_page
 
 
 @click.command()
@@ -40,7 +41,7 @@ def page(app: App, *, trial: NctId, output: Path | None) -> None:
         text = render_page(
             trial_page(store, trial, until=now, rates=app.rates(store)),
             Window(None, now),
-            links=SiteLinks(f"{url}/") if url else None,
+            frame=Frame(Addresses(f"{url}/"), is_alone=True) if url else None,
         )
     if output is None:
         write_document(text)

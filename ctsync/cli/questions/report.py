@@ -18,13 +18,13 @@ from ctsync.model import Category, Kind, Level, NctId
 from ctsync.questions.changes.filters import last_report_end
 from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.questions.portfolio.watches import require_watch
+from ctsync.report.addresses import Addresses
 from ctsync.report.formats.html import render_html
 from ctsync.report.formats.plain_text import WIDEST, WIDTH, render_text
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import Report, Window
 from ctsync.report.report_filter import ReportFilter
 from ctsync.report.sentences import left_out_sentence
-from ctsync.report.trial.site_links import SiteLinks
 from ctsync.text import for_terminal
 
 WINDOW = timedelta(days=7)
@@ -156,7 +156,7 @@ def _rendered(report: Report, form: ReportFormat, site: str) -> str:
         return render(report, form)
     changed = {trial.nct_id for trial in report.trials}
     trials = changed | {welcome.nct_id for welcome in report.welcomes}
-    return render_html(report, links=SiteLinks(f"{site}/", trials))
+    return render_html(report, links=Addresses(f"{site}/", trials))
 
 
 def _width() -> int:

@@ -13,11 +13,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.errors import ConfigError
 from ctsync.files import replace_file
+from ctsync.report.addresses import Addresses
 from ctsync.report.formats.feed import FeedEntry, atom, entries, json_feed, read_json_feed
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.mail.links import with_links
 from ctsync.report.report import Report
-from ctsync.report.trial.site_links import SiteLinks
 from ctsync.route import Route
 from ctsync.text import for_filename
 
@@ -66,9 +66,9 @@ class FileChannel:
         is_for_people = self._form not in {ReportFormat.JSON, ReportFormat.CSV}
         return with_links(report, self._site) if self._site and is_for_people else report
 
-    def _links(self, report: Report) -> SiteLinks | None:
+    def _links(self, report: Report) -> Addresses | None:
         trials = frozenset(trial.nct_id for trial in report.trials)
-        return SiteLinks(f"{self._site}/", trials) if self._site else None
+        return Addresses(f"{self._site}/", trials) if self._site else None
 
     def _add_to_feed(self, new: list[FeedEntry], message: Message) -> str:
         by_id = {entry.id: entry for entry in (*self._stored_entries(), *new)}

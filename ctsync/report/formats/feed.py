@@ -10,6 +10,7 @@ from datetime import UTC, datetime, time
 from urllib.parse import quote
 
 from ctsync.dates import PartialDate, format_timestamp
+from ctsync.report.addresses import Addresses
 from ctsync.report.alike_lines import alike
 from ctsync.report.formats.plain_text import said
 from ctsync.report.mail.subject import trial_subject
@@ -25,7 +26,6 @@ from ctsync.report.sentences import (
     trial_left_out_sentence,
     window_line,
 )
-from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.words.net_changes import net_changes
 from ctsync.report.words.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
@@ -44,7 +44,7 @@ class FeedEntry:
     content: str
 
 
-def entries(report: Report, links: SiteLinks | None = None) -> list[FeedEntry]:
+def entries(report: Report, links: Addresses | None = None) -> list[FeedEntry]:
     """Yield an entry for the report, then one per version in it, newest first.
 
     With `links`, the entry of a version links to the page of its trial in that site.
@@ -138,7 +138,7 @@ def read_json_feed(text: str) -> list[FeedEntry]:
         raise ValueError(f"not a feed of ctsync: {error!r}") from error
 
 
-def _linked(trial: ReportTrial, step: ReportStep, links: SiteLinks | None) -> FeedEntry:
+def _linked(trial: ReportTrial, step: ReportStep, links: Addresses | None) -> FeedEntry:
     page = links.version(trial.nct_id, step.to_version) if links else ""
     if not page:
         return _entry(trial, step)

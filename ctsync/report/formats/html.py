@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctsync.model import Level
+from ctsync.report.addresses import Addresses
 from ctsync.report.formats.plain_text import cut_between_phrases
 from ctsync.report.html_templates import fill
 from ctsync.report.report import Fold, Report, ReportTrial
@@ -14,7 +15,6 @@ from ctsync.report.sentences import (
     welcomes_left_out_sentence,
     window_line,
 )
-from ctsync.report.trial.site_links import SiteLinks
 
 _GLANCE_WIDTH = 95
 """Most characters of the changes in a line of the list at a glance, which ends in the title."""
@@ -22,7 +22,7 @@ _FIRST_SCREEN = 13
 """Most rows of the table that fit on one screen of 1280x800."""
 
 
-def render_html(report: Report, *, pictures: bool = True, links: SiteLinks | None = None) -> str:
+def render_html(report: Report, *, pictures: bool = True, links: Addresses | None = None) -> str:
     """Write the report; `pictures=False` is for mail programs, which do not show SVG.
 
     With `links` it is a page of that site: trials link to their pages there, and a link replaces

@@ -1,4 +1,4 @@
-"""The page of a trial, and the site of HTML files."""
+"""The page of a trial."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ from datetime import date
 import pytest
 
 from ctsync.model import Kind
+from ctsync.report.addresses import Addresses
 from ctsync.report.formats.html import render_html
 from ctsync.report.trial.content import TrialContent
-from ctsync.report.trial.page import render_page
-from ctsync.report.trial.site import HEADLINE_WITHIN, PastReport, build_site, headline_of
-from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.trial.timeline import trace
-from ctsync.report.words.trial_heading import TrialHeading
+from ctsync.web.frame import Frame
+from ctsync.web.pages.trial import render_page
 from tests.record.studies import events_between, study
 from tests.record.studies import outcome as measure
 from tests.report.examples import (
     SLOW,
     WINDOW,
-    demo_events,
     event,
     outcome,
     report,
@@ -31,9 +29,9 @@ from tests.report.examples import (
     timeline,
     version,
 )
-from tests.report.html_pages import broken_links, html_faults
 from tests.report.test_formats import tags_of
 from tests.security.attacks import ATTACKS
+from tests.web.html_pages import html_faults
 
 PAGE = render_page(story(), WINDOW)
 
@@ -81,69 +79,6 @@ def test_remote_text_adds_no_markup_to_a_page() -> None:
         foreign |= tags_of(render_page(content, WINDOW)).seen - known
     print(f"page: {len(ATTACKS)} attacks, {len(foreign)} tags or attributes from data")
     assert not foreign
-
-
-PAST = PastReport("reports/2019-07-10.html", "1 critical · 1 of 4 trials")
-
-
-def a_site(url: str = "") -> dict[str, str]:
-    """Return the files of a site with a page of one trial, and of a report before it."""
-    latest = report(timelines={SLOW: timeline()})
-    return dict(build_site([story()], latest, earlier=[PAST], url=url))
-
-
-def test_a_site_has_one_page_per_trial_reports_a_feed_and_an_index() -> None:
-    files = a_site()
-
-    assert list(files) == [
-        f"trials/{SLOW}.html",
-        "reports/2019-07-17.html",
-        "latest.html",
-        "feed.atom",
-        "index.html",
-    ]
-    assert (
-        '<td class="trial"><a href="trials/NCT01352702.html">A trial of something</a>'
-        in (files["index.html"])
-    )
-    assert 'href="../index.html"' in files[f"trials/{SLOW}.html"]
-
-
-def test_the_index_says_what_it_is_and_which_days_its_figures_are_of() -> None:
-    words = words_of(a_site()["index.html"].partition("<body")[2])
-
-    assert "ctsync: demo (4 trials followed) 2 critical" in words
-    assert "Window: 2019-07-01 to 2019-07-17 10:00Z" in words.partition("latest report")[0]
-    assert "ctsync report:" not in words
-
-
-def test_the_index_lists_each_report_with_its_day_and_its_headline() -> None:
-    words = words_of(a_site()["index.html"].partition('id="reports"')[2])
-
-    assert "2019-07-17 2 critical · 2 of 4 trials · welcome: 1 trial newly followed" in words
-    assert "2019-07-10 1 critical · 1 of 4 trials" in words
-    assert words.index("2019-07-17") < words.index("2019-07-10")
-
-
-def test_the_headline_of_a_past_report_is_read_from_its_page() -> None:
-    latest = replace(report(), headline="A & B <c>")
-
-    assert headline_of(render_html(latest)[:HEADLINE_WITHIN]) == "A & B <c>"
-    assert headline_of("<p>another page</p>") == ""
-
-
-def test_the_index_names_title_sponsor_condition_phase_status_and_the_last_changes() -> None:
-    heading = TrialHeading(
-        "Irinotecan in Glioma", "GLI-1", "Example Pharma Inc.", "Phase 2", "INTERVENTIONAL",
-        ("Glioma",),
-    )  # fmt: skip
-    content = replace(story(), record_heading=heading)
-    words = html.unescape(words_of(dict(build_site([content], report()))["index.html"]))
-
-    assert (
-        "NCT01352702 GLI-1: Irinotecan in Glioma Example Pharma · Glioma · Phase 2 Terminated "
-        "2015-02-04 status -> Terminated; 46 of 70 enrolled" in words
-    )
 
 
 def test_the_table_of_versions_says_what_each_version_changed_and_links_to_it() -> None:
@@ -200,65 +135,19 @@ def test_a_registered_trial_shows_its_status_in_words() -> None:
     assert '<span class="now">Not yet recruiting</span>' in shown
 
 
-def test_a_page_of_a_site_offers_a_link_in_place_of_each_command() -> None:
-    long = outcome("a long text " * 60, "another one")
-    changes = [*demo_events(), stored(long, to_version=6, from_registry_version=None)]
-    latest = report(changes, limit=3)
-    files = dict(build_site([story()], latest))
-
-    assert "<code>" in render_html(report(changes))
-    assert "ctsync changes" in render_html(latest)
-    for name, text in files.items():
-        assert not re.search(r"ctsync [a-z]+ NCT|ctsync (changes|watch)|<code>", text), name
-
-
-def test_each_page_of_a_site_names_the_feed() -> None:
-    kind = 'rel="alternate" type="application/atom+xml" title="Changes of these trials"'
-    for name, text in a_site().items():
-        root = "../" if "/" in name else ""
-        assert name == "feed.atom" or f'<link {kind} href="{root}feed.atom">' in text
-
-
 def test_a_page_alone_links_to_the_registry_or_to_the_site_of_web_url() -> None:
     assert set(tags_of(PAGE).links) >= {f"https://clinicaltrials.gov/study/{SLOW}"}
     assert "index.html" not in PAGE
-    there = render_page(story(), WINDOW, links=SiteLinks("https://ct.example.org/"))
+    links = Addresses("https://ct.example.org/")
+    there = render_page(story(), WINDOW, frame=Frame(links, is_alone=True))
     assert {"https://ct.example.org/index.html", "https://ct.example.org/feed.atom"} <= set(
         tags_of(there).links
     )
 
 
-def test_the_feed_of_a_site_links_each_version_to_the_page_of_its_trial() -> None:
-    feed = a_site()["feed.atom"]
-    absolute = a_site("https://ct.example.org")["feed.atom"]
-
-    assert f'<link rel="alternate" href="trials/{SLOW}.html#v5" />' in feed
-    assert f'href="https://ct.example.org/trials/{SLOW}.html#v5" />' in absolute
-    assert '<link rel="self" href="https://ct.example.org/feed.atom" />' in absolute
-    assert re.findall("<id>.*</id>", feed) == re.findall("<id>.*</id>", absolute)
-
-
-def test_the_feed_of_a_site_has_one_entry_per_version_and_none_per_report() -> None:
-    feed = dict(build_site([story()], report()))["feed.atom"]
-    assert feed.count("<entry>") == len(re.findall(r"<id>\S+#v\d+</id>", feed)) > 1
-    assert "urn:ctsync:report" not in feed
-    assert '<link rel="alternate" href="index.html" />' in feed
-
-
-def test_every_link_of_a_site_leads_to_its_files_or_to_the_registry() -> None:
-    files = a_site() | {PAST.path: render_html(report())}
-
-    assert list(broken_links(files)) == []
-    del files[f"trials/{SLOW}.html"]
-    assert len(set(broken_links(files))) >= 4
-
-
-@pytest.mark.parametrize("name", [*a_site(), "alone"])
-def test_every_page_is_well_formed_with_captions_scopes_and_labelled_pictures(name: str) -> None:
-    alone = render_html(report(timelines={SLOW: timeline()}))
-    page = {**a_site(), "alone": alone}[name]
-
-    assert name == "feed.atom" or html_faults(page) == []
+def test_a_page_and_a_report_are_well_formed_with_captions_scopes_and_labelled_pictures() -> None:
+    assert html_faults(PAGE) == []
+    assert html_faults(render_html(report(timelines={SLOW: timeline()}))) == []
 
 
 def test_a_fault_of_a_page_is_found() -> None:

@@ -12,14 +12,14 @@ from ctsync.record.enum_words import enum_words
 from ctsync.record.flags import FLAG_LABELS, Flag
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import NOTHING, counted, typed, typed_date
-from ctsync.report.html_templates import fill
 from ctsync.report.report import ReportStep, Window
 from ctsync.report.trial.content import TrialContent
-from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.trial.timeline import Timeline
 from ctsync.report.trial.version_words import what_changed
 from ctsync.report.version_steps import step_of
 from ctsync.report.words.trial_heading import TrialHeading
+from ctsync.web.frame import Frame
+from ctsync.web.page_templates import fill_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +71,17 @@ class TrialPage:
     steps: tuple[PageStep, ...]
 
 
-def render_page(
-    story: TrialContent, window: Window, *, links: SiteLinks | None = None, report: str = ""
-) -> str:
-    """Write the page of a trial, newest version first.
-
-    `links` are the addresses of the site to which it belongs, and `report` is the address of the
-    latest report there; without them it is a page alone.
-    """
+def render_page(story: TrialContent, window: Window, *, frame: Frame | None = None) -> str:
+    """Write the page of a trial, newest version first; without a frame it is a page alone."""
     made = format_timestamp(window.until)
     versions = counted(len(story.versions), "stored version")
     footer = f"{versions}; made {made}; administrative changes are folded"
-    trial = page(story, window)
-    return fill("page.html.j2", trial=trial, links=links, report=report, footer=footer)
+    return fill_page(
+        "trial.html.j2",
+        trial=page(story, window),
+        frame=frame or Frame(is_alone=True),
+        footer=footer,
+    )
 
 
 def page(story: TrialContent, window: Window) -> TrialPage:

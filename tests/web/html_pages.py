@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 import xml.etree.ElementTree as ET
@@ -119,4 +120,8 @@ def broken_links(files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def _links(name: str, text: str) -> list[str]:
     if name.endswith(".html"):
         return HtmlFaults(text).links
-    return [link.get("href", "") for link in ET.fromstring(text).iter(f"{_ATOM}link")]
+    if name.endswith(".json"):
+        return [item["url"] for item in json.loads(text)["items"]]
+    if name.endswith(".atom"):
+        return [link.get("href", "") for link in ET.fromstring(text).iter(f"{_ATOM}link")]
+    return []
