@@ -110,6 +110,11 @@ COMMANDS: Mapping[str, Entry] = {
         "page",
         "Write the whole history of a trial as one HTML page.",
     ),
+    "portfolio": Entry(
+        "questions.portfolio",
+        "portfolio",
+        "List the followed trials: milestones, slips, flags, last changes.",
+    ),
     "relevel": Entry(
         "questions.relevel",
         "relevel_command",

@@ -198,7 +198,7 @@ def _one(value: str | None) -> tuple[str, ...]:
 _VALUES: Mapping[PortfolioFacet, Callable[[PortfolioTrial], Sequence[str]]] = {
     PortfolioFacet.WATCH: lambda trial: trial.watches,
     PortfolioFacet.SPONSOR: lambda trial: _one(trial.head.sponsor),
-    PortfolioFacet.PHASE: phases_of,
+    PortfolioFacet.PHASE: lambda trial: trial.head.phases.split("|") if trial.head.phases else (),
     PortfolioFacet.STATUS: lambda trial: _one(trial.head.status),
     PortfolioFacet.CONDITION: lambda trial: trial.facts.conditions,
     PortfolioFacet.COUNTRY: lambda trial: trial.facts.countries,
