@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ctsync.questions.changes.report_data import ReportQuestion, report_data
+from ctsync.questions.portfolio.portfolio import PortfolioQuestion, find_portfolio
+from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet
 from ctsync.questions.portfolio.watches import followed_trials
 from ctsync.questions.trial.trial_page import trial_page
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
@@ -16,7 +18,7 @@ from ctsync.report.report import Report, Window
 from ctsync.store.store import Store
 from ctsync.web.asset_files import asset_files
 from ctsync.web.frame import Frame
-from ctsync.web.pages.all_trials import trial_list_row, trials_page
+from ctsync.web.pages.portfolio import portfolio_pages
 from ctsync.web.pages.today import today_page
 from ctsync.web.pages.trial import render_page
 
@@ -42,8 +44,8 @@ class SiteQuestion:
         return self.window.until
 
 
-def site_files(store: Store, question: SiteQuestion) -> Iterator[tuple[str, str]]:
-    """Yield the files of the site as pairs of relative path and text, the first page last.
+def site_files(store: Store, question: SiteQuestion) -> Iterator[tuple[str, str | bytes]]:
+    """Yield the files of the site as pairs of relative path and content, the first page last.
 
     No path contains remote text. All links lead to files of the site or to the registry.
     """
@@ -61,15 +63,14 @@ def site_files(store: Store, question: SiteQuestion) -> Iterator[tuple[str, str]
             rates=question.rates,
         ),
     )
-    levels = {trial.nct_id: trial.level.value for trial in latest.trials}
     yield from ((f"assets/{name}", text) for name, text in asset_files().items())
-    rows = []
     for nct_id in trials:
         story = trial_page(store, nct_id, until=question.now, rates=question.rates)
         yield f"trials/{nct_id}.html", render_page(story, question.window, frame=below)
-        rows.append(trial_list_row(story, levels.get(nct_id, "")))
     yield from _feeds(latest, here, question.url)
-    yield "trials.html", trials_page(here, rows, latest)
+    chosen = {PortfolioFacet.WATCH: [question.watch]} if question.watch else {}
+    portfolio = find_portfolio(store, PortfolioQuestion(chosen), today=question.now.date())
+    yield from portfolio_pages(here, portfolio)
     yield "index.html", today_page(here, latest)
 
 
