@@ -38,4 +38,4 @@ def portfolio_file(
 
             return portfolio_ics(rows, as_of=as_of)
         case PortfolioFormat.JSON:
-            return dump(rows, indent=True).decode() + "\n"
+            return dump(rows).decode() + "\n"

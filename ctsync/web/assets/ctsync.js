@@ -23,35 +23,32 @@
     return made;
   }
 
-  function stored(storage, key, value) {
-    // a browser may refuse storage, also for files opened from a disk
+  function attempt(action) {
+    // a browser may refuse storage, and the address of a file
     try {
-      return value === undefined ? storage.getItem(key) : storage.setItem(key, value);
+      return action();
     } catch {
       return null;
     }
   }
 
+  const countOf = (found, every) => (found === every ? `${every}` : `${found} of ${every}`);
+
   function setAddress(method, query) {
-    try {
-      history[method](null, "", location.pathname + (query ? `?${query}` : "") + location.hash);
-    } catch {
-      // a browser may refuse the address of a file
-    }
+    const address = location.pathname + (query ? `?${query}` : "") + location.hash;
+    attempt(() => history[method](null, "", address));
   }
 
   // --- new since the last look ---------------------------------------------------------------------
 
+  // the day of the data at the visit before this one; pages of one visit compare with the same day
   function lastLook() {
     const day = one("[data-as-of]")?.dataset.asOf;
     if (!day) return null;
-    let since = stored(sessionStorage, SINCE);
-    if (since === null) {
-      // pages of one visit compare with the visit before
-      since = stored(localStorage, SEEN) || "";
-      stored(sessionStorage, SINCE, since);
-    }
-    if (day > (stored(localStorage, SEEN) || "")) stored(localStorage, SEEN, day);
+    const seen = attempt(() => localStorage.getItem(SEEN)) || "";
+    const since = attempt(() => sessionStorage.getItem(SINCE)) ?? seen;
+    attempt(() => sessionStorage.setItem(SINCE, since));
+    if (day > seen) attempt(() => localStorage.setItem(SEEN, day));
     return since || null;
   }
 
@@ -60,9 +57,7 @@
   const asKey = (text) =>
     text === "" || text == null ? null : /^[+-]?\d+(\.\d+)?$/.test(text) ? Number(text) : text.toLowerCase();
 
-  function asList(text) {
-    return text.startsWith("[") ? JSON.parse(text) : text ? text.split("|") : [];
-  }
+  const asList = (text) => (text.startsWith("[") ? JSON.parse(text) : text ? text.split("|") : []);
 
   function readRow(node, columns) {
     const filters = {};
@@ -78,11 +73,8 @@
     return { node, filters, keys, text, when: node.dataset.when || "" };
   }
 
-  function readSent(sent, columns) {
-    const keys = {};
-    columns.forEach(({ name }, place) => { keys[name] = asKey(sent.values[place]); });
-    return { html: sent.html, filters: sent.filters, keys, text: sent.text, when: sent.when || "" };
-  }
+  const readSent = (sent, columns) =>
+    ({ ...sent, keys: Object.fromEntries(columns.map(({ name }, place) => [name, asKey(sent.values[place])])) });
 
   function nodeOf(row) {
     if (!row.node) {
@@ -93,10 +85,8 @@
     return row.node;
   }
 
-  function compare(a, b) {
-    if (typeof a === "number" && typeof b === "number") return a - b;
-    return String(a) < String(b) ? -1 : 1;
-  }
+  const compare = (a, b) =>
+    typeof a === "number" && typeof b === "number" ? a - b : a === b ? 0 : String(a) < String(b) ? -1 : 1;
 
   // --- a list and its state ------------------------------------------------------------------------
 
@@ -111,9 +101,8 @@
       this.rows = [...this.body.children].map((node) => readRow(node, this.columns));
       this.facets = tools ? all("details[data-facet]", tools) : [];
       this.names = this.facets.map((facet) => facet.dataset.facet);
-      this.labels = Object.fromEntries(
-        this.facets.map((facet) => [facet.dataset.facet, JSON.parse(facet.dataset.labels || "{}")]),
-      );
+      this.labels = {};
+      for (const { dataset } of this.facets) this.labels[dataset.facet] = JSON.parse(dataset.labels || "{}");
       this.state = this.readUrl();
       this.addHeadings();
       if (tools) this.addTools();
@@ -135,18 +124,14 @@
 
     readUrl() {
       const query = new URLSearchParams(location.search);
-      const chosen = {};
-      for (const name of this.names) {
-        const values = query.getAll(name);
-        if (values.length) chosen[name] = values;
-      }
+      const given = this.names.filter((name) => query.has(name));
       return {
         q: query.get("q") || "",
         sort: query.get("sort") || "",
         down: query.get("dir") === "desc",
         page: Math.max(1, Number.parseInt(query.get("page"), 10) || 1),
         isNew: query.get("new") === "1",
-        chosen,
+        chosen: Object.fromEntries(given.map((name) => [name, query.getAll(name)])),
       };
     }
 
@@ -162,13 +147,11 @@
       setAddress(isStep ? "pushState" : "replaceState", query.toString());
     }
 
-    change(changes, { isStep = true } = {}) {
+    change(changes, isStep = true) {
       this.state = { ...this.state, page: 1, ...changes };
       this.writeUrl(isStep);
       this.show();
     }
-
-    // --- filtering and sorting ---
 
     found() {
       const { q, isNew, chosen } = this.state;
@@ -179,16 +162,13 @@
       for (const row of this.rows) {
         if (isNew && !(this.since && row.when > this.since)) continue;
         if (!words.every((word) => row.text.includes(word))) continue;
-        const failed = wanted.filter(
-          ([name, values]) => !(row.filters[name] || []).some((value) => values.includes(value)),
-        );
+        const failed = wanted.filter(([name, values]) => !row.filters[name]?.some((value) => values.includes(value)));
         if (!failed.length) rows.push(row);
         if (failed.length > 1) continue;
         // a facet counts the rows that pass all other filters
         for (const name of failed.length ? [failed[0][0]] : this.names) {
-          for (const value of row.filters[name] || []) {
-            counts[name].set(value, (counts[name].get(value) || 0) + 1);
-          }
+          const count = counts[name];
+          for (const value of row.filters[name] || []) count.set(value, (count.get(value) || 0) + 1);
         }
       }
       return { rows, counts };
@@ -198,12 +178,9 @@
       const { sort, down } = this.state;
       if (!this.columns.some(({ name }) => name === sort)) return rows;
       const known = rows.filter((row) => row.keys[sort] !== null);
-      const unknown = rows.filter((row) => row.keys[sort] === null);
       known.sort((a, b) => (down ? -1 : 1) * compare(a.keys[sort], b.keys[sort]));
-      return [...known, ...unknown];
+      return [...known, ...rows.filter((row) => row.keys[sort] === null)];
     }
-
-    // --- showing ---
 
     show() {
       const { rows, counts } = this.found();
@@ -231,13 +208,11 @@
     showTools(found, counts) {
       const { q, sort, down, chosen, isNew } = this.state;
       const search = one("[data-search]", this.tools);
-      if (search && search.value !== q) search.value = q;
+      if (search && search.value.trim() !== q) search.value = q;
       const order = one("[data-order]", this.tools);
       if (order) order.value = sort ? `${sort} ${down ? "desc" : "asc"}` : "";
       const count = one("[data-count]", this.tools);
-      const isAll = found === this.rows.length;
-      const part = this.isPart ? ", of this page only" : "";
-      if (count) count.textContent = (isAll ? `${found}` : `${found} of ${this.rows.length}`) + part;
+      if (count) count.textContent = countOf(found, this.rows.length) + (this.isPart ? ", of this page only" : "");
       const fresh = one("[data-new]", this.tools);
       if (fresh && this.since) {
         const number = this.rows.filter((row) => row.when > this.since).length;
@@ -245,18 +220,14 @@
         fresh.setAttribute("aria-pressed", String(isNew));
         fresh.textContent = `${number} new since ${this.since}`;
       }
-      for (const facet of this.facets) this.showFacet(facet, counts[facet.dataset.facet]);
-      const marks = Object.entries(chosen).flatMap(([name, values]) =>
-        values.map((value) => {
-          const words = this.label(name, value);
-          return this.button(`${words} ×`, () => this.choose(name, value, false), `Remove the filter ${words}`);
-        }),
-      );
+      for (const facet of this.facets) {
+        facet.classList.toggle("is-chosen", facet.dataset.facet in chosen);
+        if (facet.open) this.showFacet(facet, counts);
+      }
+      const mark = (name, value, words = this.labels[name][value] || value) =>
+        this.button(`${words} ×`, () => this.choose(name, value, false), `Remove the filter ${words}`);
+      const marks = Object.entries(chosen).flatMap(([name, values]) => values.map((value) => mark(name, value)));
       one("[data-chosen]", this.tools)?.replaceChildren(...marks);
-    }
-
-    label(name, value) {
-      return this.labels[name][value] || value;
     }
 
     choose(name, value, isChosen) {
@@ -266,45 +237,39 @@
       this.change({ chosen });
     }
 
-    showFacet(facet, counts) {
+    showFacet(facet, { [facet.dataset.facet]: counts }) {
       const name = facet.dataset.facet;
       const chosen = this.state.chosen[name] || [];
       const part = (one("input[type=search]", facet)?.value || "").toLowerCase();
       for (const value of chosen) if (!counts.has(value)) counts.set(value, 0);
-      const values = [...counts].filter(([value]) => this.label(name, value).toLowerCase().includes(part));
+      const values = [...counts].filter(([value]) => (this.labels[name][value] || value).toLowerCase().includes(part));
       values.sort((a, b) => chosen.includes(b[0]) - chosen.includes(a[0]) || b[1] - a[1] || compare(a[0], b[0]));
-      const focused = document.activeElement?.closest("li")?.dataset.value;
       const items = values.slice(0, Math.max(LISTED, chosen.length)).map(([value, count]) => {
         const box = element("input", { type: "checkbox", checked: chosen.includes(value) });
         box.addEventListener("change", () => this.choose(name, value, box.checked));
-        const words = element("span", { textContent: this.label(name, value) });
+        const words = element("span", { textContent: this.labels[name][value] || value });
         const number = element("span", { className: "soft", textContent: String(count) });
         const item = element("li", {}, element("label", {}, box, words, number));
         item.dataset.value = value;
         return item;
       });
       const more = values.length - items.length;
-      if (more > 0) items.push(element("li", { className: "soft", textContent: `and ${more} more: type to find them` }));
+      if (more) items.push(element("li", { className: "soft", textContent: `and ${more} more: type to find them` }));
       const listing = one("ul", facet);
-      const isInside = listing.contains(document.activeElement);
+      const focused = listing.contains(document.activeElement) && document.activeElement.closest("li").dataset.value;
       listing.replaceChildren(...items);
-      if (isInside) items.find((item) => item.dataset.value === focused)?.querySelector("input").focus();
-      facet.classList.toggle("is-chosen", chosen.length > 0);
+      if (focused) items.find((item) => item.dataset.value === focused)?.querySelector("input").focus();
     }
 
     showPages(page, pages) {
-      const place = one("[data-pages]");
-      if (!place) return;
       const step = (words, to) => {
         const button = this.button(words, () => { this.change({ page: to }); this.root.scrollIntoView(); });
         button.disabled = to < 1 || to > pages;
         return button;
       };
       const parts = [step("Previous", page - 1), ` Page ${page} of ${pages} `, step("Next", page + 1)];
-      place.replaceChildren(...(pages > 1 ? parts : []));
+      one("[data-pages]")?.replaceChildren(...(pages > 1 ? parts : []));
     }
-
-    // --- controls ---
 
     button(words, action, label = words) {
       const made = element("button", { type: "button", textContent: words, ariaLabel: label });
@@ -312,28 +277,24 @@
       return made;
     }
 
-    sortBy(name) {
-      const isSame = this.state.sort === name;
-      const first = this.headings.find((th) => th.dataset.sort === name)?.dataset.first === "desc";
-      this.change({ sort: name, down: isSame ? !this.state.down : first });
-    }
-
     addHeadings() {
       for (const th of this.headings) {
-        const button = element("button", { type: "button", className: "sort" }, ...th.childNodes);
-        button.addEventListener("click", () => this.sortBy(th.dataset.sort));
+        const { sort, first } = th.dataset;
+        const down = () => (this.state.sort === sort ? !this.state.down : first === "desc");
+        const button = this.button(th.textContent, () => this.change({ sort, down: down() }));
+        button.className = "sort";
         th.replaceChildren(button);
       }
     }
 
     addTools() {
       this.tools.hidden = false;
-      one("[data-pages-of-files]")?.remove();
+      for (const nav of all("[data-pages-of-files]")) nav.remove();
       const search = one("[data-search]", this.tools);
       let wait;
       search?.addEventListener("input", () => {
         clearTimeout(wait);
-        wait = setTimeout(() => this.change({ q: search.value.trim() }, { isStep: false }), 80);
+        wait = setTimeout(() => this.change({ q: search.value.trim() }, false), 80);
       });
       search?.form?.addEventListener("submit", (event) => event.preventDefault());
       one("[data-order]", this.tools)?.addEventListener("change", (event) => {
@@ -343,11 +304,12 @@
       one("[data-new]", this.tools)?.addEventListener("click", () => this.change({ isNew: !this.state.isNew }));
       for (const facet of this.facets) {
         const words = one("summary", facet).textContent.trim();
-        const field = element("input", { type: "search", placeholder: "Find" });
-        field.setAttribute("aria-label", `Find in ${words}`);
-        field.addEventListener("input", () => this.showFacet(facet, this.found().counts[facet.dataset.facet]));
+        const field = element("input", { type: "search", placeholder: "Find", ariaLabel: `Find in ${words}` });
+        const draw = () => this.showFacet(facet, this.found().counts);
+        field.addEventListener("input", draw);
         facet.append(element("div", { className: "panel" }, field, element("ul")));
         facet.addEventListener("toggle", () => {
+          if (facet.open) draw();
           if (facet.open) for (const other of this.facets) if (other !== facet) other.open = false;
         });
       }
@@ -368,19 +330,15 @@
     if (event.key === "/" && search && !isTyping) {
       event.preventDefault();
       search.focus();
-      search.select();
     } else if (event.key === "Escape") {
       const open = target.closest("details[open]");
-      if (open) {
-        open.open = false;
-        one("summary", open).focus();
-      }
+      if (open) one("summary", open).focus();
+      if (open) open.open = false;
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const inList = target.closest("[data-list]");
       if (inList ? isTyping : target !== search && target !== document.body) return;
       const links = all("[data-list] > tbody > tr, [data-list] > li").map((row) => one("a", row)).filter(Boolean);
-      const row = target.closest("tr, li");
-      const here = links.findIndex((link) => row?.contains(link));
+      const here = links.findIndex((link) => target.closest("tr, li")?.contains(link));
       const next = links[here + (event.key === "ArrowDown" ? 1 : -1)];
       if (!next && event.key === "ArrowUp" && search && here === 0) search.focus();
       if (!next) return;
@@ -396,8 +354,8 @@
     const fields = [...form.elements].filter((field) => field.name && field.tagName !== "OUTPUT");
     const passes = (row, { name, value }) => {
       if (name === "text") return value.toLowerCase().split(/\s+/).every((word) => row.text.includes(word));
-      if (name === "from") return row.filters.day[0] >= value;
-      if (name === "to") return row.filters.day[0] <= value;
+      if (name === "from") return row.filters.day?.[0] >= value;
+      if (name === "to") return row.filters.day?.[0] <= value;
       return (row.filters[name] || []).includes(value);
     };
     const show = () => {
@@ -405,7 +363,7 @@
       for (const row of rows) row.node.hidden = !filled.every((field) => passes(row, field));
       for (const group of all("[data-filter-group]")) group.hidden = !one("tbody > tr:not([hidden])", group);
       const found = rows.filter((row) => !row.node.hidden).length;
-      if (form.elements.count) form.elements.count.value = filled.length ? `${found} of ${rows.length}` : `${rows.length}`;
+      if (form.elements.count) form.elements.count.value = countOf(found, rows.length);
     };
     const query = new URLSearchParams(location.search);
     for (const field of fields) field.value = query.get(field.name) || "";
@@ -413,8 +371,7 @@
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", () => {
       const filled = fields.filter((field) => field.value).map((field) => [field.name, field.value]);
-      const text = new URLSearchParams(filled).toString();
-      setAddress("replaceState", text);
+      setAddress("replaceState", new URLSearchParams(filled).toString());
       show();
     });
     show();

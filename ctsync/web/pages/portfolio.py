@@ -28,6 +28,7 @@ PER_FILE = 500
 ROWS = "trials.rows.json"
 
 _BETWEEN_ROWS = re.compile(r"(?=<tr )")
+_SENT_APART = re.compile(r' data-(?:text|when|value|filter-\w+)="[^"]*"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ def row_text(row: PortfolioRow) -> str:
 def _sent(row: PortfolioRow, html: str) -> Mapping[str, Any]:
     """Return what the script needs to sort and filter a row that it has not shown yet."""
     return {
-        "html": html.strip(),
+        "html": _SENT_APART.sub("", html.strip()),
         "values": row_values(row),
         "filters": row_filters(row),
         "text": row_text(row),
