@@ -19,6 +19,7 @@ from ctsync.questions.portfolio.base_rates import base_rates
 from ctsync.questions.portfolio.find import find
 from ctsync.questions.portfolio.flags import flag_row
 from ctsync.questions.portfolio.forecast import Expectation, ExpectedChange, expected_change_row
+from ctsync.questions.portfolio.portfolio import PortfolioQuestion, find_portfolio
 from ctsync.questions.portfolio.watches import MemberFacts, watch_row
 from ctsync.questions.trial.compare import field_change_row
 from ctsync.questions.trial.field_history import field_history, field_value_row
@@ -152,6 +153,7 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
             *(rates := base_rates(store, today=NOW.date())),
             replace(rates[0], own=rates[0].published[0], is_own_preferred=True),
         ],
+        "portfolio": list(_portfolios(store)),
         "trial_flag": [flag_row(versions[-1], one, NOW.date()) for one in _flags()],
         "watch": [watch_row(WATCH, MEMBERS), watch_row(NAMED, MEMBERS)],
         "rule": table.rules,
@@ -192,6 +194,16 @@ def _values(store: Store, versions: Sequence[Version]) -> Any:
     path, spells = found.path, found.spells
     yield field_value_row(path, replace(spells[0], value=Unshown.NOT_CARRIED))
     yield field_value_row(path, replace(spells[0], value=MISSING))
+
+
+def _portfolios(store: Store) -> Any:
+    with store.unit() as unit:
+        unit.watches.add("mine")
+        unit.watches.add_trials("mine", dict.fromkeys(store.trials.stored_ids()), NOW)
+    first = PortfolioQuestion(limit=1)
+    yield find_portfolio(store, first, today=NOW.date())
+    yield (every := find_portfolio(store, today=date(2016, 1, 1)))
+    yield replace(every, rows=(replace(every.rows[0], last_change=None, slip_days=None),))
 
 
 def _flags() -> Sequence[Flag]:
