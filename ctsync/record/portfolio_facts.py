@@ -7,7 +7,7 @@ record would give other facts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -30,9 +30,9 @@ class PortfolioFacts(NamedTuple):
     the day on which the registry sets the status UNKNOWN if nobody updates the record.
     """
 
-    conditions: tuple[str, ...] = ()
-    interventions: tuple[str, ...] = ()
-    countries: tuple[str, ...] = ()
+    conditions: Sequence[str] = ()
+    interventions: Sequence[str] = ()
+    countries: Sequence[str] = ()
     flags: Mapping[str, str | None] = MappingProxyType({})
     results_due: str | None = None
     unknown_on: str | None = None

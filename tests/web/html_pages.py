@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 
 _VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
-_SVG_EMPTY = frozenset({"line", "rect", "circle"})
+_SVG_EMPTY = frozenset({"line", "rect", "circle", "path"})
 _BLOCKS = frozenset(
     {"table", "section", "ul", "ol", "dl", "details", "header", "footer", "nav", "main", "p", "svg"}
     | {f"h{n}" for n in range(1, 7)}

@@ -134,7 +134,8 @@ class PortfolioReads(Reads):
         with self._reading() as connection:
             for batch in batches(ids):
                 for row in connection.execute(statement.where(SNAPSHOTS.c.nct_id.in_(batch))):
-                    found[row[0]].append(PlannedVersion._make(row))
+                    version = PlannedVersion._make(row)
+                    found[version.nct_id].append(version._replace(state=State(version.state)))
         return found
 
 
