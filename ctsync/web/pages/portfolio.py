@@ -61,7 +61,7 @@ FACET_WORDS: Mapping[PortfolioFacet, str] = {
     PortfolioFacet.CONDITION: "Condition",
     PortfolioFacet.COUNTRY: "Country",
     PortfolioFacet.FLAG: "Flag",
-    PortfolioFacet.LEVEL: "Level of the last change",
+    PortfolioFacet.LEVEL: "Level",
 }
 _LABELLED = (
     PortfolioFacet.PHASE,
