@@ -111,9 +111,9 @@ COMMANDS: Mapping[str, Entry] = {
         "Write the whole history of a trial as one HTML page.",
     ),
     "portfolio": Entry(
-        "questions.portfolio",
+        "watches.portfolio",
         "portfolio",
-        "List the followed trials: milestones, slips, flags, last changes.",
+        "List followed trials: milestones, slips, flags.",
     ),
     "relevel": Entry(
         "questions.relevel",

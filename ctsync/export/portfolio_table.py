@@ -86,9 +86,9 @@ def _values(row: PortfolioRow) -> tuple[Value, ...]:
         _joined([FLAG_LABELS[flag] for flag in row.flags]),
         row.unknown_on,
         "yes" if row.has_results else "no",
-        change and change.day,
-        change and change.level.value,
-        change and change.summary,
+        change.day if change else None,
+        change.level.value if change else None,
+        change.summary if change else None,
         _joined(row.watches),
         row.url,
     )

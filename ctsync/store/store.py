@@ -67,7 +67,7 @@ from ctsync.store.database.filesystem import network_file_system
 from ctsync.store.database.marks import MarkReads, MarkWrites
 from ctsync.store.database.pooling import refuse_transaction_pooling
 from ctsync.store.database.tables import MARKS, METADATA
-from ctsync.store.derived.portfolio import PortfolioReads
+from ctsync.store.derived.portfolio_heads import PortfolioReads
 from ctsync.store.derived.trial_facts import FactReads, FactWrites
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from ctsync.report.report import Report, Window
 from ctsync.store.store import Store
 from ctsync.web.asset_files import asset_files
 from ctsync.web.frame import Frame
-from ctsync.web.pages.portfolio import portfolio_pages
+from ctsync.web.pages.all_trials import portfolio_pages
 from ctsync.web.pages.today import today_page
 from ctsync.web.pages.trial import render_page
 

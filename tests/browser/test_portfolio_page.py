@@ -26,7 +26,7 @@ SCRIPT_LINES = 400
 
 
 def opened(browser: Browser, errors: list[str], size: str, **options: Any) -> Page:
-    context = browser.new_context(viewport=SIZES[size], **options)  # type: ignore[arg-type]
+    context = browser.new_context(viewport=SIZES[size], **options)  # type: ignore[arg-type]  # a plain mapping
     page = context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)

@@ -24,7 +24,7 @@ from ctsync.questions.portfolio.portfolio_trials import Milestone, PortfolioTria
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.flags import FlagId
 from ctsync.store.data.events import EventFilter
-from ctsync.store.derived.portfolio import PlannedVersion
+from ctsync.store.derived.portfolio_heads import PlannedVersion
 from ctsync.store.store import Store
 
 PAGE = 100
@@ -110,7 +110,7 @@ class PortfolioRow:
     slip_days: int | None
     """Days that the primary completion moved since the first stored version; later is positive."""
     slip_since: Literal["registration", "first_seen"] | None
-    """Whether the first stored version is the one that was registered, or the one first seen."""
+    """`registration` if the first stored version was registered, else `first_seen`."""
     primary_completion_history: tuple[PlannedDateRow, ...]
     """The primary completion dates given over time, one row per change, oldest first."""
     enrollment: int | None

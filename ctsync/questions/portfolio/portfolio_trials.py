@@ -20,7 +20,7 @@ from ctsync.record.flags import FlagId, true_ids
 from ctsync.record.flags.record_values import StudyValues
 from ctsync.record.flags.registration import registration_flags
 from ctsync.record.portfolio_facts import FORM, PortfolioFacts, facts_from_json, portfolio_facts
-from ctsync.store.derived.portfolio import LastChange, PortfolioHead
+from ctsync.store.derived.portfolio_heads import LastChange, PortfolioHead
 from ctsync.store.store import Store
 
 _ACTUAL = "ACTUAL"

@@ -23,8 +23,8 @@ from ctsync.questions.portfolio.portfolio_trials import Milestone
 from ctsync.record.flags import FlagId
 from ctsync.report.addresses import Addresses
 from ctsync.web.frame import Frame
-from ctsync.web.pages import portfolio
-from ctsync.web.pages.portfolio import portfolio_pages
+from ctsync.web.pages import all_trials
+from ctsync.web.pages.all_trials import portfolio_pages
 from ctsync.web.pages.sparkline import sparkline
 from tests.registry_fixtures import an_id
 from tests.security.attacks import ATTACKS
@@ -117,12 +117,15 @@ def test_text_of_a_record_adds_no_tag_and_no_attribute(attack: str) -> None:
 def test_more_rows_than_a_page_go_to_further_pages_and_one_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(portfolio, "PER_FILE", 2)
+    monkeypatch.setattr(all_trials, "PER_FILE", 2)
     rows = [row(n, f'"Title" <{n}>') for n in range(5)]
     found = pages(*rows)
     assert {"trials.html", "trials-2.html", "trials-3.html"} <= set(found)
-    assert 'data-rows="trials.rows.json"' in f"{found['trials.html']}"
-    assert "data-list" not in f"{found['trials-2.html']}"
+    first, second = found["trials.html"], found["trials-2.html"]
+    assert isinstance(first, str)
+    assert isinstance(second, str)
+    assert 'data-rows="trials.rows.json"' in first
+    assert "data-list" not in second
     sent = json.loads(found["trials.rows.json"])
     assert [one["html"].count("<tr") for one in sent] == [1] * 5
     assert [one["values"][0] for one in sent] == [one.title for one in rows]

@@ -41,7 +41,10 @@ _ASCENDING = frozenset(
 """What is sorted upwards unless --reverse is given; the others have their largest values first."""
 
 
-@click.command("portfolio", epilog=f"Flags: {', '.join(FlagId)}.")
+@click.command(
+    "portfolio",
+    epilog=f"Columns: {', '.join(PortfolioSort)}.\n\nFlags: {', '.join(FlagId)}.",
+)
 @click.option("--watch", "watches", multiple=True, help="Only trials of this watch; repeatable.")
 @click.option("--sponsor", "sponsors", multiple=True, help="Only this lead sponsor; repeatable.")
 @click.option(
@@ -70,7 +73,7 @@ _ASCENDING = frozenset(
     type=WordParam(PortfolioSort),
     default=PortfolioSort.CHANGED,
     metavar="COLUMN",
-    help=f"Sort by: {', '.join(PortfolioSort)}.",
+    help="Sort by this column (listed below).",
 )
 @click.option("--reverse", is_flag=True, help="Sort in the other direction.")
 @click.option("--limit", type=click.IntRange(min=1), help=f"Rows per page; {PAGE} in a table.")
@@ -106,7 +109,7 @@ def portfolio(
     form: str | None,
     output: Path | None,
 ) -> None:
-    """List the followed trials: milestones, slips, flags, last changes.
+    """List followed trials: milestones, slips, flags.
 
     Days and flags are computed for the day of the newest registry data. A slip is how far the
     primary completion has moved since the trial was registered, or since ctsync first saw it if
