@@ -120,8 +120,9 @@ def broken_links(files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def _links(name: str, text: str) -> list[str]:
     if name.endswith(".html"):
         return HtmlFaults(text).links
-    if name.endswith(".json"):
-        return [item["url"] for item in json.loads(text)["items"]]
+    if name.endswith(".json") and not name.endswith(".rows.json"):
+        found = json.loads(text)  # a feed, or the rows of the portfolio
+        return [item["url"] for item in (found["items"] if isinstance(found, dict) else found)]
     if name.endswith(".atom"):
         return [link.get("href", "") for link in ET.fromstring(text).iter(f"{_ATOM}link")]
     return []
