@@ -110,6 +110,11 @@ COMMANDS: Mapping[str, Entry] = {
         "page",
         "Write the whole history of a trial as one HTML page.",
     ),
+    "portfolio": Entry(
+        "watches.portfolio",
+        "portfolio",
+        "List followed trials: milestones, slips, flags.",
+    ),
     "relevel": Entry(
         "questions.relevel",
         "relevel_command",

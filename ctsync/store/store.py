@@ -67,6 +67,8 @@ from ctsync.store.database.filesystem import network_file_system
 from ctsync.store.database.marks import MarkReads, MarkWrites
 from ctsync.store.database.pooling import refuse_transaction_pooling
 from ctsync.store.database.tables import MARKS, METADATA
+from ctsync.store.derived.portfolio_heads import PortfolioReads
+from ctsync.store.derived.trial_facts import FactReads, FactWrites
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +92,7 @@ class Unit:
         self.outbox = OutboxWrites(connection, clock=clock)
         self.cursors = CursorWrites(connection)
         self.marks = MarkWrites(connection)
+        self.facts = FactWrites(connection)
         self.versions = VersionWrites(connection, trials=self.trials, bodies=self.bodies)
         self.histories = HistoryWrites(
             connection, trials=self.trials, bodies=self.bodies, versions=self.versions
@@ -145,6 +148,8 @@ class Store:
         self.rows = RowReads(database)
         self.damage = DamageReads(database)
         self.times = StoredTimeReads(database)
+        self.facts = FactReads(database)
+        self.portfolio = PortfolioReads(database)
 
     @contextmanager
     def writer(self, *, holder: str, wait_seconds: float = 0) -> Iterator[None]:

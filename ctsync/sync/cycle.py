@@ -46,6 +46,7 @@ from ctsync.sync.quarantine import held_back, with_quarantine
 from ctsync.sync.result import RunCallbacks
 from ctsync.sync.trial_pass import TrialPass
 from ctsync.sync.watches.listings import query_watches
+from ctsync.sync.watches.refresh_facts import refresh_facts
 from ctsync.sync.watches.resolve import (
     FileWatches,
     join_file_watches,
@@ -232,6 +233,7 @@ class SyncCycle:
                 asked = [*watched, *aliases]
                 sync = self._sync(total=len(asked), aliases=aliases)
                 result = sync.run(asked, with_queries=True)
+            refresh_facts(self.store, check=self.watcher.check)
         except RegistryError as error:
             # pending messages are due whether or not the registry answers
             return SyncedCycle(error, self._pending(channels))

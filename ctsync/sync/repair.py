@@ -5,6 +5,7 @@
    shows that the registry still has the same version.
 3. Correct the sizes of bodies, and delete unused bodies, in one transaction.
 4. Derive all events again and store those that differ, in one transaction per trial.
+5. Derive the facts of the portfolio again, and replace those that differ.
 
 Anything that cannot be repaired is left unchanged, and the next check reports it again. A killed
 repair can be started again and has the same result.
@@ -38,7 +39,9 @@ from ctsync.sync.history.rederive_events import (
     rederive_events,
     rewrite,
 )
+from ctsync.sync.watches.refresh_facts import refresh_facts, wrong_facts
 
+FACTS_DIFFER = "facts differ"
 _OF_BODIES = (CORRUPT, WRONG_SIZE)
 _BEYOND_REPAIR = {MIXED_FILES, DAMAGED_FILE, WRONG_SCHEMA, UNREADABLE}
 _INDEX_ALONE = re.compile(r"row \d+ missing from index |wrong # of entries in index ")
@@ -86,6 +89,16 @@ def repair(
             rewrite(unit, found)
         for one in found.differences:
             yield RepairStep("event differs", place_of(found, one), "stored as it is derived")
+    yield from _repair_facts(store)
+
+
+def _repair_facts(store: Store) -> Iterator[RepairStep]:
+    wrong = wrong_facts(store)
+    with store.unit() as unit:
+        unit.facts.delete(wrong)
+    refresh_facts(store)
+    for nct_id in wrong:
+        yield RepairStep(FACTS_DIFFER, nct_id, "stored as they are derived")
 
 
 def beyond_repair(problems: Sequence[Problem]) -> list[Problem]:

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from ctsync.errors import CorruptBody
 from ctsync.model import NctId
+from ctsync.questions.portfolio.portfolio import PortfolioPageRow, PortfolioQuestion, find_portfolio
+from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet
 from ctsync.questions.portfolio.watches import followed_trials
 from ctsync.questions.trial.compare import site_comparisons
 from ctsync.questions.trial.trial_page import trial_page
@@ -18,15 +20,15 @@ from ctsync.report.report import Report
 from ctsync.store.store import Store
 from ctsync.web.asset_files import asset_files
 from ctsync.web.frame import Frame
-from ctsync.web.pages.all_trials import trial_list_row, trials_page
+from ctsync.web.pages.all_trials import portfolio_pages
 from ctsync.web.pages.trial import render_page
 from ctsync.web.site_days import day_pages, week_pages
 from ctsync.web.site_operation import operation_pages
 from ctsync.web.site_question import SiteQuestion
 
 
-def site_files(store: Store, question: SiteQuestion) -> Iterator[tuple[str, str]]:
-    """Yield the files of the site as pairs of relative path and text, the first page last.
+def site_files(store: Store, question: SiteQuestion) -> Iterator[tuple[str, str | bytes]]:
+    """Yield the files of the site as pairs of relative path and content, the first page last.
 
     No path contains remote text. All links lead to files of the site or to the registry.
     """
@@ -35,24 +37,22 @@ def site_files(store: Store, question: SiteQuestion) -> Iterator[tuple[str, str]
     below = Frame(Addresses("../", frozenset(trials)), question.title)
     latest = question.report(store, question.window)
     yield from ((f"assets/{name}", text) for name, text in asset_files().items())
-    yield from _trial_pages(store, question, trials, latest, here=here, below=below)
+    yield from _trial_pages(store, question, trials, below)
+    yield from portfolio_pages(here, _portfolio(store, question))
     yield from _feeds(latest, here, question.url)
     yield from operation_pages(store, question, here)
     yield from week_pages(store, question, here=here, below=below)
     yield from day_pages(store, question, here=here, below=below)
 
 
+def _portfolio(store: Store, question: SiteQuestion) -> PortfolioPageRow:
+    chosen = {PortfolioFacet.WATCH: [question.watch]} if question.watch else {}
+    return find_portfolio(store, PortfolioQuestion(chosen), today=question.now.date())
+
+
 def _trial_pages(
-    store: Store,
-    question: SiteQuestion,
-    trials: Sequence[NctId],
-    latest: Report,
-    *,
-    here: Frame,
-    below: Frame,
+    store: Store, question: SiteQuestion, trials: Sequence[NctId], frame: Frame
 ) -> Iterator[tuple[str, str]]:
-    levels = {trial.nct_id: trial.level.value for trial in latest.trials}
-    rows = []
     # a timeline that ends today would change every page every day
     month = question.now.date().replace(day=1)
     for nct_id in trials:
@@ -60,11 +60,9 @@ def _trial_pages(
             store, nct_id, until=question.now, drawn_until=month, rates=question.rates
         )
         compared = _comparisons(store, nct_id, question.thresholds)
-        page = render_page(story, question.window, frame=below, has_comparisons=bool(compared))
+        page = render_page(story, question.window, frame=frame, has_comparisons=bool(compared))
         yield f"trials/{nct_id}.html", page
         yield from compared
-        rows.append(trial_list_row(story, levels.get(nct_id, "")))
-    yield "trials.html", trials_page(here, rows, latest)
 
 
 def _comparisons(store: Store, nct_id: NctId, thresholds: Thresholds) -> Sequence[tuple[str, str]]:

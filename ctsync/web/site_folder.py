@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctsync.files import replace_file
+from ctsync.files import replacing
 
-_OWN_PAGE = re.compile(r"(trials/NCT\d{8}(-\d+-\d+)?|(days|changes)/[\w-]+)\.html")
+_OWN_PAGE = re.compile(r"(trials-\d+|trials/NCT\d{8}(-\d+-\d+)?|(days|changes)/[\w-]+)\.html")
 """The pages whose number changes: a site may have them, and lose them again."""
 _GENERATOR = '<meta name="generator" content="ctsync">'
 _GENERATOR_WITHIN = 1_000
@@ -29,8 +29,8 @@ class SiteResult:
         return self.written + self.same
 
 
-def write_site(folder: Path, files: Iterable[tuple[str, str]]) -> SiteResult:
-    """Write the files of a site, given as pairs of relative path and text.
+def write_site(folder: Path, files: Iterable[tuple[str, str | bytes]]) -> SiteResult:
+    """Write the files of a site, given as pairs of relative path and content.
 
     A file that has the same bytes is not touched, so that a copy to a web server transfers only
     what changed. Every other file is replaced atomically. At the end, pages of an earlier site that
@@ -39,20 +39,21 @@ def write_site(folder: Path, files: Iterable[tuple[str, str]]) -> SiteResult:
     """
     written = same = 0
     paths = set()
-    for path, text in files:
+    for path, given in files:
         paths.add(path)
         place = folder / path
-        if _has_content(place, text):
+        content = given.encode(errors="backslashreplace") if isinstance(given, str) else given
+        if _has_content(place, content):
             same += 1
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(place, text)
+        with replacing(place) as file:
+            file.write(content)
         written += 1
     return SiteResult(written, same, _delete_others(folder, paths))
 
 
-def _has_content(place: Path, text: str) -> bool:
-    content = text.encode(errors="backslashreplace")
+def _has_content(place: Path, content: bytes) -> bool:
     try:
         return place.stat().st_size == len(content) and place.read_bytes() == content
     except OSError:

@@ -49,7 +49,6 @@ class SiteQuestion:
             title=self.title,
             watch=self.watch,
             limit=self.limit,
-            drawn=False,
             rates=self.rates,
         )
         return report_data(store, question)

@@ -18,9 +18,14 @@ URL = "https://trials.example.org/ct"
 
 
 def files_of(folder: Path) -> dict[str, str]:
-    """Return the files of a site by path."""
+    """Return the files of a site by path; a workbook is not text, and counts as empty."""
     paths = [path for path in folder.rglob("*") if path.is_file()]
-    return {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in paths}
+    return {
+        path.relative_to(folder).as_posix(): (
+            "" if path.suffix == ".xlsx" else path.read_text("utf-8")
+        )
+        for path in paths
+    }
 
 
 def follow(shell: Shell, registry: ReplayRegistry, loads: Sequence[str], *ids: str) -> None:

@@ -178,3 +178,23 @@ def test_a_downgrade_below_the_first_schema_is_refused(sqlite_url: str) -> None:
         with pytest.raises(RuntimeError, match="nothing before the first schema"):
             command.downgrade(config, "base")
     engine.dispose()
+
+
+def test_the_table_of_facts_is_added_and_removed_again(migrated_url: str) -> None:
+    from alembic import command
+
+    with open_store(migrated_url, clock=StillClock()) as store:
+        fill(store, 2)
+        before = store.counts()
+    engine = make_engine(parse_url(migrated_url))
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+    assert revision_of(migrated_url) == "0001"
+    assert not inspect(engine).has_table("trial_facts")
+    with open_store(migrated_url, clock=StillClock()) as store:  # opening upgrades it
+        assert store.revision() == head_revision()
+        assert store.counts() == before
+    engine.dispose()

@@ -45,6 +45,7 @@ from ctsync.store.database.tables import (
     METADATA,
     RUNS,
     SNAPSHOTS,
+    TRIAL_FACTS,
     TRIALS,
     WATCHED_TRIALS,
     WATCHES,
@@ -69,8 +70,10 @@ EDITS: tuple[Mapping[str, Any], ...] = (
 STEPS = ("sync", "mirror", "backfill", "import", "copy")
 MOVES = ("publish", "edit", "edit", "withdraw", "merge")
 
-NOT_EXPORTED = {RUNS, FAILURES, CURSORS, CURSOR_PAGES, DELIVERIES, DICTIONARIES, MARKS}
-"""What belongs to one installation: its runs, its quarantine, its scans and its outbox."""
+NOT_EXPORTED = {
+    RUNS, FAILURES, CURSORS, CURSOR_PAGES, DELIVERIES, DICTIONARIES, MARKS, TRIAL_FACTS,
+}  # fmt: skip
+"""What belongs to one installation, such as its runs and its outbox, or follows from records."""
 
 moves = st.lists(
     st.tuples(st.sampled_from(MOVES), st.sampled_from(POOL), st.sampled_from(EDITS)), max_size=4

@@ -24,6 +24,7 @@ from ctsync.questions.portfolio.forecast import (
     ExpectedChangeRow,
     expected_change_row,
 )
+from ctsync.questions.portfolio.portfolio import PortfolioQuestion, find_portfolio
 from ctsync.questions.portfolio.watches import MemberFacts, watch_row
 from ctsync.questions.trial.compare import field_change_row
 from ctsync.questions.trial.field_history import field_history, field_value_row
@@ -159,6 +160,7 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
             *(rates := stored_rates(store, today=NOW.date()).rows),
             replace(rates[0], own=rates[0].published[0], is_own_preferred=True),
         ],
+        "portfolio": list(_portfolios(store)),
         "trial_flag": [flag_row(versions[-1], one, NOW.date()) for one in _flags()],
         "trial_status": [
             trial_status(store, TRIAL, today=NOW.date()),
@@ -215,6 +217,16 @@ def _expected(key: KeyFields) -> ExpectedChangeRow:
         TRIAL, key, Expectation.RESULTS_DUE, NOW.date(), is_overdue=False, why="why"
     )
     return expected_change_row(due, NOW.date())
+
+
+def _portfolios(store: Store) -> Any:
+    with store.unit() as unit:
+        unit.watches.add("mine")
+        unit.watches.add_trials("mine", dict.fromkeys(store.trials.stored_ids()), NOW)
+    first = PortfolioQuestion(limit=1)
+    yield find_portfolio(store, first, today=NOW.date())
+    yield (every := find_portfolio(store, today=date(2016, 1, 1)))
+    yield replace(every, rows=(replace(every.rows[0], last_change=None, slip_days=None),))
 
 
 def _flags() -> Sequence[Flag]:

@@ -26,6 +26,7 @@ TABLES = {
 READS = {
     "trials", "versions", "bodies", "histories", "events", "runs", "failures", "watches",
     "watched", "outbox", "cursors", "search", "bulk", "rows", "damage", "marks", "times",
+    "facts", "portfolio",
 }  # fmt: skip
 STORE_ITSELF = {
     "name", "file", "writer", "unit", "view", "vacuum", "counts", "revision", "close",
@@ -33,6 +34,7 @@ STORE_ITSELF = {
 WRITES = {
     "trials", "versions", "batches", "bodies", "histories", "events", "event_rewrites", "repairs",
     "watches", "watched", "runs", "failures", "outbox", "cursors", "rows", "marks", "loads",
+    "facts",
 }  # fmt: skip
 UNIT_ITSELF = {"connection"}
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 
 _VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})
-_SVG_EMPTY = frozenset({"line", "rect", "circle"})
+_SVG_EMPTY = frozenset({"line", "rect", "circle", "path"})
 _BLOCKS = frozenset(
     {"table", "section", "ul", "ol", "dl", "details", "header", "footer", "nav", "main", "p", "svg"}
     | {f"h{n}" for n in range(1, 7)}
@@ -120,8 +120,9 @@ def broken_links(files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def _links(name: str, text: str) -> list[str]:
     if name.endswith(".html"):
         return HtmlFaults(text).links
-    if name.endswith(".json"):
-        return [item["url"] for item in json.loads(text)["items"]]
+    if name.endswith(".json") and not name.endswith(".rows.json"):
+        found = json.loads(text)  # a feed, or the rows of the portfolio
+        return [item["url"] for item in (found["items"] if isinstance(found, dict) else found)]
     if name.endswith(".atom"):
         return [link.get("href", "") for link in ET.fromstring(text).iter(f"{_ATOM}link")]
     return []

@@ -12,11 +12,14 @@ from ctsync.cli.output import show_json, tell
 from ctsync.errors import StoreError, UsageError
 from ctsync.questions.changes.rules import thresholds_in_force
 from ctsync.questions.results.database_rows import ProblemRow
+from ctsync.record.rules.rules import Thresholds
 from ctsync.record.value_text import counted
 from ctsync.store.admin.backup import back_up
 from ctsync.store.admin.check import Problem, check
+from ctsync.store.store import Store
 from ctsync.sync.history.rederive_events import rederive_events
-from ctsync.sync.repair import beyond_repair, place_of, repair, to_rewrite
+from ctsync.sync.repair import FACTS_DIFFER, beyond_repair, place_of, repair, to_rewrite
+from ctsync.sync.watches.refresh_facts import wrong_facts
 from ctsync.text import for_terminal
 
 PROBLEMS = 6
@@ -49,7 +52,8 @@ def check_command(
     a problem. Changes nothing without --repair.
 
     --rebuild-events also derives every event again from the stored versions, under the current
-    rules, and reports each difference. Differences may come from rules that changed since.
+    rules, and the facts of the portfolio, and reports each difference. Differences may come from
+    rules that changed since.
 
     --repair copies the database file first. It corrects counters, sizes and the order of events,
     removes rows that belong to no version, stores events as they are derived now, and fetches a
@@ -99,6 +103,10 @@ def _compare(app: App, reports: list[ProblemRow], *, quiet: bool) -> int:
             differing += len(problems)
             level_only += sum(one.is_level_only for one in problems)
             wording_only += len(found.differences) - len(problems)
+        for nct_id in wrong_facts(store):
+            says = "the facts of the portfolio do not follow from its record"
+            _report(reports, FACTS_DIFFER, nct_id, says, quiet=quiet)
+            differing += 1
     if level_only:
         tell(
             f"{level_only:,} of {differing:,} differ only in their level: the rules or thresholds "
@@ -128,7 +136,7 @@ def _repair(
         raise StoreError("the database file is damaged and nothing was changed: restore a backup")
     thresholds, repaired, failed = thresholds_in_force(app.settings), 0, 0
     with app.writable_store(create=False) as store, store.writer(holder="ctsync check --repair"):
-        if not problems and next(to_rewrite(store, thresholds, relevel=relevel), None) is None:
+        if not problems and not _differs(store, thresholds, relevel=relevel):
             return 0
         _back_up(app, have_backup=have_backup)
         for one in repair(
@@ -147,6 +155,12 @@ def _repair(
     for problem in left:
         _report(reports, f"left: {problem.kind}", problem.where, problem.says, quiet=quiet)
     return len(left) or failed
+
+
+def _differs(store: Store, thresholds: Thresholds, *, relevel: bool) -> bool:
+    """Return whether any stored event or fact differs from what the records give."""
+    is_rewritten = next(to_rewrite(store, thresholds, relevel=relevel), None) is not None
+    return is_rewritten or bool(wrong_facts(store))
 
 
 def _back_up(app: App, *, have_backup: bool) -> None:

@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from ctsync.dates import format_timestamp
-from ctsync.report.formats.change_table import COLUMNS, Value, change_rows
+from ctsync.report.formats.change_table import COLUMNS, Column, Value, change_rows
 from ctsync.report.report import Report
 from ctsync.text import for_csv
 
 
 def render_csv(report: Report) -> str:
     """Write the changes of a report; no value is cut. Dates are ISO 8601, times are UTC."""
+    return csv_table(COLUMNS, (row.values for row in change_rows(report)))
+
+
+def csv_table(columns: Iterable[Column], rows: Iterable[Iterable[Value]]) -> str:
+    """Write a header and rows, whose values are in the order of the columns."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerow([column.name for column in COLUMNS])
-    for row in change_rows(report):
-        writer.writerow([_cell(value) for value in row.values])
+    writer.writerow([column.name for column in columns])
+    for row in rows:
+        writer.writerow([_cell(value) for value in row])
     return text.getvalue()
 
 

@@ -6,12 +6,12 @@ Does no I/O: the workbook is bytes. Needs XlsxWriter, the extra `ctsync[xlsx]`.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from ctsync.errors import UsageError
-from ctsync.report.formats.change_table import COLUMNS, Value, change_rows
+from ctsync.report.formats.change_table import COLUMNS, Column, Value, change_rows
 from ctsync.report.report import Report
 from ctsync.report.sentences import (
     about_line,
@@ -40,24 +40,36 @@ def render_xlsx(report: Report) -> bytes:
 
     The header is frozen and has a filter. Raises UsageError if XlsxWriter is missing.
     """
-    try:
-        import xlsxwriter  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise UsageError("xlsx needs XlsxWriter: pip install 'ctsync[xlsx]'") from error
     content = io.BytesIO()
-    # remote text must not become a formula, a link or a number
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    book = xlsxwriter.Workbook(content, options | {"strings_to_numbers": False})
-    # the creation time would make two files of one report differ
-    book.set_properties({"title": about_line(report), "created": report.window.until})
-    _changes(book, report)
+    book = new_workbook(content, about_line(report), created=report.window.until)
+    write_sheet(book, "Changes", COLUMNS, (row.values for row in change_rows(report)))
     _about(book, report)
     book.close()
     return content.getvalue()
 
 
-def _changes(book: Workbook, report: Report) -> None:
-    sheet = book.add_worksheet("Changes")
+def new_workbook(content: io.BytesIO, title: str, *, created: datetime) -> Workbook:
+    """Return an empty workbook, which writes to `content` when it is closed.
+
+    The time of creation is given, because otherwise two workbooks with the same content would
+    differ. Raises UsageError if XlsxWriter is missing.
+    """
+    try:
+        import xlsxwriter  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise UsageError("xlsx needs XlsxWriter: pip install 'ctsync[xlsx]'") from error
+    # remote text must not become a formula, a link or a number
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    book = xlsxwriter.Workbook(content, options | {"strings_to_numbers": False})
+    book.set_properties({"title": title, "created": created})
+    return book
+
+
+def write_sheet(
+    book: Workbook, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Value]]
+) -> None:
+    """Add a sheet with a frozen header that has a filter, then one line per row."""
+    sheet = book.add_worksheet(name)
     head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
     top = {"valign": "top"}
     formats = {
@@ -67,18 +79,18 @@ def _changes(book: Workbook, report: Report) -> None:
         int: book.add_format(top | {"num_format": "0"}),
         float: book.add_format(top | {"num_format": "0.0"}),
     }
-    for n, column in enumerate(COLUMNS):
+    for n, column in enumerate(columns):
         sheet.set_column(n, n, column.width)
         sheet.write_string(0, n, column.name, head)
         sheet.write_comment(0, n, column.meaning)
     last = 0
-    for last, row in enumerate(change_rows(report), 1):
+    for last, row in enumerate(rows, 1):
         # without a height, a row grows to the height of its longest text
         sheet.set_row(last, 15)
-        for n, value in enumerate(row.values):
+        for n, value in enumerate(row):
             _write(sheet, (last, n), value, formats)
     sheet.freeze_panes(1, 1)
-    sheet.autofilter(0, 0, last, len(COLUMNS) - 1)
+    sheet.autofilter(0, 0, last, len(columns) - 1)
 
 
 def _write(

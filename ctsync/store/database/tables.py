@@ -11,6 +11,7 @@ runs            one row per run, with any verdict
 failures        the quarantine: trials that could not be checked or stored
 cursors         the progress of a scan of the registry; cursor_pages: the trials that it saw
 deliveries      the outbox: one row per event and recipient
+trial_facts     what a portfolio shows of the newest record of a trial, derived from the record
 ctsync_marks    facts about the database itself, such as that it belongs to ctsync
 
 Text from outside ctsync is escaped (see `types.RemoteText`).
@@ -40,7 +41,7 @@ from sqlalchemy import (
 
 from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, RowId, Timestamp
 
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0002"
 """The newest migration. It is repeated here so that opening a database does not need alembic."""
 
 APPLICATION_ID = 0x63747379
@@ -292,6 +293,21 @@ EVENTS = Table(
     Index(None, "happened"),
     Index(None, "run_id"),
 )
+
+
+class _TrialFacts(TypedColumns):
+    """What a portfolio shows of the newest record of one trial."""
+
+    nct_id: Named[str] = Column(String(11), ForeignKey("trials.nct_id"), primary_key=True)
+    # no foreign key: a row stays until the next sync after its record was replaced
+    digest: Named[str] = Column(
+        Digest, comment="the record that the facts follow from; another head: not current"
+    )
+    form: Named[int] = Column(Integer, comment="the version of the rules of the facts")
+    facts: Named[Any] = Column(JsonText, comment="JSON")
+
+
+TRIAL_FACTS = Table("trial_facts", METADATA, _TrialFacts)
 
 
 class _Watch(TypedColumns):

@@ -15,6 +15,7 @@ from ctsync.record.value_text import counted
 from ctsync.report.report import Fold, Report, ReportLine, ReportTrial
 from ctsync.report.sentences import fold_title
 from ctsync.report.summary import sentences
+from ctsync.report.trial.charts.sparkline import Sparkline, sparkline
 from ctsync.web.frame import Frame
 from ctsync.web.page_templates import fill_page
 
@@ -64,7 +65,8 @@ class DaysContent:
 class ChangeCard:
     """One trial with its worst changes; `more` counts those that the card does not show.
 
-    `why` says what the rules that made it critical or notable are about, each with its id.
+    `why` says what the rules that made it critical or notable are about, each with its id. `slip`
+    draws how a planned date moved; None if it never did.
     """
 
     trial: ReportTrial
@@ -72,6 +74,7 @@ class ChangeCard:
     more: int
     why: tuple[tuple[str, str], ...]
     compare_url: str
+    slip: Sparkline | None
 
 
 def days_page(frame: Frame, content: DaysContent) -> str:
@@ -123,6 +126,7 @@ def _card(trial: ReportTrial, reasons: Mapping[str, str]) -> ChangeCard:
     of_level = (line.stored.event for line in lines if line.stored.event.level is trial.level)
     is_explained = trial.level.reaches(Level.NOTABLE)
     rules = dict.fromkeys(event.rule for event in of_level) if is_explained else ()
+    slip = sparkline(trial.timeline) if trial.timeline else None
     urls = [step.compare_url for step in trial.steps if step.compare_url]
     return ChangeCard(
         trial=trial,
@@ -130,6 +134,7 @@ def _card(trial: ReportTrial, reasons: Mapping[str, str]) -> ChangeCard:
         more=len(lines[_MOST_LINES:]) + trial.administrative + trial.left_out,
         why=tuple((rule, reasons[rule]) for rule in rules if rule in reasons),
         compare_url=urls[-1] if urls else "",
+        slip=slip if slip and slip.moved else None,
     )
 
 

@@ -1,0 +1,289 @@
+"""The portfolio: one row per followed trial, with filters, facets and a page. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+from ctsync.dates import PartialDate
+from ctsync.errors import UsageError
+from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent
+from ctsync.questions.portfolio.flags import flag_day
+from ctsync.questions.portfolio.portfolio_filter import (
+    FacetRow,
+    PortfolioFacet,
+    PortfolioSort,
+    filtered,
+    in_order,
+    phases_of,
+    require_values,
+)
+from ctsync.questions.portfolio.portfolio_trials import Milestone, PortfolioTrial, read_portfolio
+from ctsync.questions.trial.version_dates import stands_from
+from ctsync.record.flags import FlagId
+from ctsync.store.data.events import EventFilter
+from ctsync.store.derived.portfolio_heads import PlannedVersion
+from ctsync.store.store import Store
+
+PAGE = 100
+_REGISTERED = 0
+"""The registry's number of the version that was registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioQuestion:
+    """Which rows of the portfolio, in which order.
+
+    `chosen` has values per facet: a trial must have one of the values of each. `text` is a search.
+    `limit` rows are returned, all by default: those after the trial `after`, or of a page.
+    """
+
+    chosen: Mapping[PortfolioFacet, Sequence[str]] = field(default_factory=dict)
+    text: str = ""
+    sort: PortfolioSort = PortfolioSort.CHANGED
+    descending: bool = True
+    page: int = 1
+    limit: int | None = None
+    after: NctId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDateRow:
+    """What a trial planned as its primary completion from one day on."""
+
+    day: date
+    """The first day on which the record gave this date."""
+    planned: PartialDate
+    """The primary completion date."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubstantiveChangeRow:
+    """The newest change of a trial that is not administrative; the worst one of that day."""
+
+    day: date
+    """The day of the registry data or of the post that showed it."""
+    level: Level
+    """Its level."""
+    label: str
+    """What changed."""
+    summary: str
+    """The change in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioRow:
+    """A followed trial on the day of the newest registry data."""
+
+    nct_id: NctId
+    """The NCT id of the trial."""
+    title: str | None
+    """Its brief title."""
+    sponsor: str | None
+    """The lead sponsor."""
+    phases: tuple[str, ...]
+    """The phases; empty if phases do not apply."""
+    study_type: str | None
+    """The study type."""
+    conditions: tuple[str, ...]
+    """The conditions, in alphabetical order."""
+    interventions: tuple[str, ...]
+    """The names of the interventions."""
+    countries: tuple[str, ...]
+    """The countries of the sites."""
+    state: State
+    """`present` if the registry shows the trial; otherwise the row is of its last record."""
+    status: str | None
+    """The overall status."""
+    milestone: Milestone | None
+    """What the trial reaches next; null if no planned day is left."""
+    milestone_on: date | None
+    """The day of that milestone; a month counts as its last day."""
+    milestone_days: int | None
+    """Days from the day of the data to that milestone."""
+    primary_completion_date: PartialDate | None
+    """The primary completion date now."""
+    primary_completion_date_type: str | None
+    """ESTIMATED or ACTUAL."""
+    slip_days: int | None
+    """Days that the primary completion moved since the first stored version; later is positive."""
+    slip_since: Literal["registration", "first_seen"] | None
+    """`registration` if the first stored version was registered, else `first_seen`."""
+    primary_completion_history: tuple[PlannedDateRow, ...]
+    """The primary completion dates given over time, one row per change, oldest first."""
+    enrollment: int | None
+    """The enrollment now."""
+    enrollment_type: str | None
+    """ESTIMATED or ACTUAL."""
+    enrollment_target: int | None
+    """The last target: the enrollment now if it is estimated, else the last estimated one."""
+    flags: tuple[FlagId, ...]
+    """The flags that are true on the day of the data."""
+    unknown_on: date | None
+    """The day on which the registry sets the status UNKNOWN if nobody updates the record."""
+    has_results: bool
+    """Whether results are posted."""
+    last_change: SubstantiveChangeRow | None
+    """The newest change that is not administrative; null if none is stored."""
+    watches: tuple[str, ...]
+    """The watches that follow the trial."""
+    url: str
+    """The page of the trial at the registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortfolioPageRow:
+    """A page of the portfolio, with the counts of its facets."""
+
+    as_of: date
+    """The day of the newest registry data, for which days and flags are computed."""
+    followed: int
+    """Number of followed trials with a stored record."""
+    total: int
+    """Number of trials that pass the filters."""
+    page: int
+    """Number of this page."""
+    rows: tuple[PortfolioRow, ...]
+    """The trials of this page."""
+    next_after: NctId | None
+    """The trial to name as the cursor for the next page; null on the last page."""
+    facets: tuple[FacetRow, ...]
+    """The values to filter by."""
+
+
+def find_portfolio(
+    store: Store, question: PortfolioQuestion | None = None, *, today: date
+) -> PortfolioPageRow:
+    """Return a page of the portfolio.
+
+    Raises UsageError if no followed trial has a value of a filter, and for an unknown cursor.
+    """
+    as_of = flag_day(store, today)
+    return portfolio_page(
+        store, read_portfolio(store, as_of=as_of), question or PortfolioQuestion(), as_of=as_of
+    )
+
+
+def portfolio_page(
+    store: Store, trials: Sequence[PortfolioTrial], asked: PortfolioQuestion, *, as_of: date
+) -> PortfolioPageRow:
+    """Return a page of trials that `read_portfolio` returned for this day.
+
+    A program that answers many questions can keep the trials until the next run.
+    """
+    require_values(trials, asked.chosen)
+    found, facets = filtered(trials, asked.chosen, asked.text)
+    ordered = in_order(found, asked.sort, descending=asked.descending)
+    start = _start(ordered, asked)
+    end = len(ordered) if asked.limit is None else min(start + asked.limit, len(ordered))
+    shown = ordered[start:end]
+    return PortfolioPageRow(
+        as_of=as_of,
+        followed=len(trials),
+        total=len(ordered),
+        page=1 if asked.limit is None else start // asked.limit + 1,
+        rows=tuple(portfolio_rows(store, shown, as_of=as_of)),
+        next_after=shown[-1].nct_id if shown and end < len(ordered) else None,
+        facets=facets,
+    )
+
+
+def portfolio_rows(
+    store: Store, trials: Sequence[PortfolioTrial], *, as_of: date
+) -> Iterable[PortfolioRow]:
+    """Yield the rows of trials, after reading what only a shown row needs."""
+    planned = store.portfolio.planned([trial.nct_id for trial in trials])
+    ids = [trial.change.event_id for trial in trials if trial.change]
+    events = store.events.find(EventFilter(event_ids=ids)) if ids else []
+    by_id = {one.event_id: one for one in events}
+    for trial in trials:
+        change = by_id.get(trial.change.event_id) if trial.change else None
+        yield _row(trial, planned[trial.nct_id], change, as_of)
+
+
+def _start(ordered: Sequence[PortfolioTrial], asked: PortfolioQuestion) -> int:
+    if asked.after is None:
+        return 0 if asked.limit is None else (asked.page - 1) * asked.limit
+    for place, trial in enumerate(ordered, 1):
+        if trial.nct_id == asked.after:
+            return place
+    raise UsageError(f"{asked.after} is not in this portfolio; start again without a cursor")
+
+
+def _row(
+    trial: PortfolioTrial,
+    versions: Sequence[PlannedVersion],
+    change: StoredEvent | None,
+    as_of: date,
+) -> PortfolioRow:
+    head, facts = trial.head, trial.facts
+    known = [one for one in versions if one.digest is not None]
+    newest, milestone_on = known[-1], _day(trial.milestone_on)
+    return PortfolioRow(
+        nct_id=trial.nct_id,
+        title=head.title,
+        sponsor=head.sponsor,
+        phases=phases_of(trial),
+        study_type=newest.study_type,
+        conditions=tuple(facts.conditions),
+        interventions=tuple(facts.interventions),
+        countries=tuple(facts.countries),
+        state=State(head.state),
+        status=head.status,
+        milestone=trial.milestone,
+        milestone_on=milestone_on,
+        milestone_days=(milestone_on - as_of).days if milestone_on else None,
+        primary_completion_date=PartialDate.parse(head.primary_completion_date),
+        primary_completion_date_type=head.primary_completion_date_type,
+        slip_days=trial.slip_days,
+        slip_since=_slip_since(trial, known[0]),
+        primary_completion_history=tuple(_history(versions)),
+        enrollment=head.enrollment,
+        enrollment_type=newest.enrollment_type,
+        enrollment_target=_target(versions),
+        flags=trial.flags,
+        unknown_on=_day(facts.unknown_on),
+        has_results=newest.has_results,
+        last_change=None if change is None else _change_row(change),
+        watches=trial.watches,
+        url=STUDY_PAGE + trial.nct_id,
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
+def _slip_since(
+    trial: PortfolioTrial, first: PlannedVersion
+) -> Literal["registration", "first_seen"] | None:
+    if trial.slip_days is None:
+        return None
+    is_registered = first.registry_version == _REGISTERED
+    return "registration" if is_registered else "first_seen"
+
+
+def _history(versions: Sequence[PlannedVersion]) -> Iterable[PlannedDateRow]:
+    last: str | None = None
+    for version, day in zip(versions, stands_from(versions), strict=True):
+        text = version.primary_completion_date
+        planned = PartialDate.parse(text)
+        if planned is not None and text != last:
+            yield PlannedDateRow(day, planned)
+            last = text
+
+
+def _target(versions: Sequence[PlannedVersion]) -> int | None:
+    targets = (one.enrollment for one in reversed(versions) if one.enrollment_type == "ESTIMATED")
+    return next(targets, None)
+
+
+def _change_row(change: StoredEvent) -> SubstantiveChangeRow:
+    event = change.event
+    happened = change.happened or change.fetched
+    return SubstantiveChangeRow(happened.date(), event.level, event.label, event.summary)
+
+
+SCHEMAS = {"portfolio": PortfolioPageRow}

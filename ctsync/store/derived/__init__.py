@@ -1,0 +1,1 @@
+"""Rows that follow from stored records, kept because deriving them takes long."""

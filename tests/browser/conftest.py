@@ -1,0 +1,85 @@
+"""A browser, and the site of the real trials, served with the policy that forbids foreign code."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ctsync.model import NctId
+from ctsync.report.report import Window
+from ctsync.store.store import open_store
+from ctsync.sync.watches.refresh_facts import refresh_facts
+from ctsync.web.site import site_files
+from ctsync.web.site_folder import write_site
+from ctsync.web.site_question import SiteQuestion
+from tests.conftest import StillClock
+from tests.corpus.conftest import corpus
+from tests.corpus.test_days import sync_all_days
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+__all__ = ["corpus"]  # a fixture
+
+CHROMIUM = os.environ.get("CTSYNC_TEST_CHROMIUM") or shutil.which("chromium")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Chromium; skip the test if it or Playwright is not installed."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium; install it or set CTSYNC_TEST_CHROMIUM")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+class _Pages(SimpleHTTPRequestHandler):
+    """Serves files as a careful web server does."""
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", "default-src 'self'")
+        super().end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's signature
+        """Write nothing."""
+
+
+@pytest.fixture(scope="session")
+def site_of_real_trials(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the site of the 600 real trials after their 25 days."""
+    folder, clock = tmp_path_factory.mktemp("site"), StillClock(datetime(2026, 3, 13, tzinfo=UTC))
+    ids = [NctId(path.name) for path in sorted((corpus / "days").glob("NCT*"))]
+    with open_store(f"sqlite:///{folder / 'ctsync.db'}", clock=clock) as store:
+        with store.unit() as unit:
+            unit.watches.add_trials("all of them", dict.fromkeys(ids), clock.now())
+            unit.watches.add_trials("half", dict.fromkeys(ids[:300]), clock.now())
+        sync_all_days(corpus, store, clock)
+        refresh_facts(store)
+        window = Window(clock.now() - timedelta(days=40), clock.now() + timedelta(days=1))
+        write_site(folder / "pages", site_files(store, SiteQuestion(window, limit=200)))
+    return folder / "pages"
+
+
+@pytest.fixture(scope="session")
+def address(site_of_real_trials: Path) -> Iterator[str]:
+    """Serve the site on a free port."""
+    pages = partial(_Pages, directory=str(site_of_real_trials))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), pages)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
