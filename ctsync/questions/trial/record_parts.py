@@ -26,7 +26,7 @@ from ctsync.record.registry.unknown_status import Outlook
 from ctsync.report.trial.charts.site_counts import site_counts
 from ctsync.report.trial.content import ForecastLine, RecordParts
 from ctsync.report.trial.outcome_course import OutcomeStep, outcome_course
-from ctsync.report.trial.trial_facts import sites_by_country, trial_facts
+from ctsync.report.trial.trial_profile import sites_by_country, trial_facts
 from ctsync.store.store import Store
 
 _OUTCOMES = "protocolSection.outcomesModule"
