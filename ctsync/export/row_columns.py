@@ -5,7 +5,7 @@
     date                          DATE
     datetime                      TIME, in UTC
     a registry date               three columns, as in export.columns
-    a list, an object, any value  TEXT: its JSON, as row_json writes it
+    a list, an object, any value  TEXT: its JSON, as row_json writes it; a text is in quotes
 
 A registry date is a text field with a name of REGISTRY_DATES, or a PartialDate.
 """
@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ctsync.dates import PartialDate
 from ctsync.export.columns import (
@@ -31,42 +31,62 @@ from ctsync.export.columns import (
 from ctsync.model import MISSING
 from ctsync.report.rows.row_json import dump
 
-_TYPES: tuple[tuple[type, ColumnType], ...] = (
-    (bool, ColumnType.FLAG),  # before int, which a bool is as well
-    (int, ColumnType.INTEGER),
-    (float, ColumnType.FLOAT),
-    (datetime, ColumnType.TIME),  # before date, which a datetime is as well
-    (date, ColumnType.DATE),
-    (Enum, ColumnType.TEXT),
-    (str, ColumnType.TEXT),
+Convert = Callable[[Any], Any]
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+def _word(value: Any) -> str:
+    return str(value.value)
+
+
+def _json(value: Any) -> str:
+    return dump(value).decode()
+
+
+def _in_utc(value: Any) -> Any:
+    return value.astimezone(UTC)
+
+
+_TYPES: tuple[tuple[type, ColumnType, Convert], ...] = (
+    (bool, ColumnType.FLAG, _unchanged),  # before int, which a bool is as well
+    (int, ColumnType.INTEGER, _unchanged),
+    (float, ColumnType.FLOAT, _unchanged),
+    (datetime, ColumnType.TIME, _in_utc),  # before date, which a datetime is as well
+    (date, ColumnType.DATE, _unchanged),
+    (Enum, ColumnType.TEXT, _word),  # before str, which many enums are as well
+    (str, ColumnType.TEXT, _unchanged),
 )
 
 
 def columns_of(row_type: type) -> Mapping[str, ColumnType]:
     """Return the columns of a type of row, in the order of its fields."""
     found: dict[str, ColumnType] = {}
-    for name, column in _fields(row_type).items():
-        found |= {name: column} if column is not None else dated_columns(name)
+    for name, read in _fields(row_type).items():
+        found |= dated_columns(name) if read is None else {name: read[0]}
     return found
 
 
 def values_of(row: Any) -> Row:
     """Return a row as values of its columns."""
     found: Row = {}
-    for name, column in _fields(type(row)).items():  # type: ignore[arg-type]  # it has a hash
+    row_type: type = type(row)
+    for name, read in _fields(row_type).items():
         value = getattr(row, name)
-        if column is None:
+        if read is None:
             found |= date_values(name, getattr(value, "text", value))
         else:
-            found[name] = None if value is None or value is MISSING else _value(value, column)
+            found[name] = None if value is None or value is MISSING else read[1](value)
     return found
 
 
 @cache
-def _fields(row_type: type) -> Mapping[str, ColumnType | None]:
-    """Return the type of each field; None for a registry date."""
+def _fields(row_type: type) -> Mapping[str, tuple[ColumnType, Convert] | None]:
+    """Return the type of each column and its conversion; None for a registry date."""
     hints = get_type_hints(row_type)
-    found: dict[str, ColumnType | None] = {}
+    found: dict[str, tuple[ColumnType, Convert] | None] = {}
     for field in fields(row_type):
         kind = _without_none(hints[field.name])
         is_date = kind is PartialDate or (kind is str and field.name in REGISTRY_DATES)
@@ -82,29 +102,11 @@ def _without_none(hint: Any) -> Any:
     return getattr(parts[0], "__supertype__", parts[0]) if is_optional else hint
 
 
-def _column(kind: Any) -> ColumnType:
+def _column(kind: Any) -> tuple[ColumnType, Convert]:
+    if get_origin(kind) is Literal:
+        kind = type(get_args(kind)[0])
     if isinstance(kind, type):
-        for one, column in _TYPES:
+        for one, column, convert in _TYPES:
             if issubclass(kind, one):
-                return column
-    return ColumnType.TEXT
-
-
-def _value(value: Any, column: ColumnType) -> Any:
-    return _CONVERTERS.get(column, _unchanged)(value)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, Enum):
-        return str(value.value)
-    return value if isinstance(value, str) else dump(value).decode()
-
-
-def _unchanged(value: Any) -> Any:
-    return value
-
-
-_CONVERTERS: Mapping[ColumnType, Callable[[Any], Any]] = {
-    ColumnType.TEXT: _text,
-    ColumnType.TIME: lambda moment: moment.astimezone(UTC),
-}
+                return column, convert
+    return ColumnType.TEXT, _json

@@ -70,8 +70,8 @@ def open(  # noqa: A001 - the name that programs use: ctsync.open()
 
         >>> import ctsync
         >>> with ctsync.open("sqlite:///ctsync.db") as db:
-        ...     print(db.versions("NCT03389919"))
-        <Rows: 8 of VersionRow>
+        ...     print(db.versions("NCT01352702"))
+        <Rows: 5 of VersionRow>
 
     Raises NoDatabase if there is none, OldDatabase if it must be upgraded, and ConfigError. All are
     a CtsyncError.
@@ -136,8 +136,8 @@ class Database:
         "yesterday", "last week", and for `since` "last report". `level` is the lowest level to
         list. `limit` keeps the newest changes.
 
-            >>> db.changes("NCT03389919", kind="status", level="notable")
-            <Rows: 3 of EventRow>
+            >>> db.changes("NCT01352702", kind="status", level="notable")
+            <Rows: 2 of EventRow>
         """
         require_watch(self._store, watch)
         wanted = EventFilter(
@@ -161,8 +161,8 @@ class Database:
 
         `substantive` leaves out versions with only administrative changes.
 
-            >>> [row.status for row in db.versions("nct03389919", substantive=True)]
-            ['NOT_YET_RECRUITING', 'RECRUITING', 'COMPLETED']
+            >>> [row.status for row in db.versions("nct03693833", substantive=True)]
+            ['RECRUITING', 'SUSPENDED', 'RECRUITING']
         """
         found = trial_versions(self._store, parameters.trial(nct), substantive=substantive)
         hidden = counted(found.hidden, "version")
@@ -177,8 +177,8 @@ class Database:
         A negative version counts back from the newest, -1. Raises UnknownVersion if the record is
         not known for that day.
 
-            >>> db.record("NCT03389919", as_of="2020-01-01").value("overall status")
-            'RECRUITING'
+            >>> db.record("NCT03693833", as_of="2020-04-01").value("overall status")
+            'SUSPENDED'
         """
         day = None if as_of is None else parameters.day(as_of)
         found = record_as_of(self._store, RecordQuestion(parameters.trial(nct), day, version))
@@ -206,8 +206,8 @@ class Database:
         A version is a number (3, or -1 for the last), the registry's number ("v2") or a day. `nct`
         may be the URL of a compare page at ClinicalTrials.gov.
 
-            >>> [row.label for row in db.compare("NCT03389919", 1, 2, category="status")]
-            ['Overall Status']
+            >>> [row.label for row in db.compare("NCT03693833", 1, 2, category="status")]
+            ['Overall Status', 'Why Stopped']
         """
         question = CompareQuestion(
             parameters.trial(nct),
@@ -230,8 +230,8 @@ class Database:
         `field` is its label ("primary completion"), its path, or the end of its path. A field with
         parts, such as a date and its type, has an object as its value.
 
-            >>> [row.value for row in db.field_history("NCT03389919", "overall status")]
-            ['NOT_YET_RECRUITING', 'RECRUITING', 'COMPLETED']
+            >>> [row.value for row in db.field_history("NCT03693833", "overall status")]
+            ['RECRUITING', 'SUSPENDED', 'RECRUITING']
         """
         versions = stored_versions(self._store, parameters.trial(nct))
         found = field_history(self._store, versions, field, until=self._clock.now())
@@ -249,8 +249,8 @@ class Database:
         All conditions must be met. `ever` searches all versions, not only the newest; `as_of`
         searches the records as they were at the end of that day.
 
-            >>> [row.nct_id for row in db.find("status=RECRUITING", "enrollment>10", ever=True)]
-            ['NCT03389919']
+            >>> [(row.nct_id, row.days) for row in db.find("status=SUSPENDED", ever=True)]
+            [('NCT02025543', 294), ('NCT03693833', 91), ('NCT04161976', 44)]
         """
         wanted = [read_condition(text) for text in conditions]
         require_watch(self._store, watch)
@@ -311,8 +311,8 @@ class Database:
     def timeline(self, nct: str) -> TrialTimelineRow:
         """Return the status, dates and enrollment of a trial over time.
 
-        >>> [(spell.status, spell.days) for spell in db.timeline("NCT03389919").spells][:1]
-        [('NOT_YET_RECRUITING', 123)]
+        >>> [(spell.status, spell.days) for spell in db.timeline("NCT03693833").spells][1]
+        ('SUSPENDED', 91)
         """
         wanted = parameters.trial(nct)
         stored_versions(self._store, wanted)

@@ -31,7 +31,7 @@ def fetch(nct: str, *, config: PathText | None = None) -> FetchedTrial:
 
         >>> trial = ctsync.fetch("NCT03389919")
         >>> trial.record.value("overall status")
-        'COMPLETED'
+        'RECRUITING'
 
     Raises UnknownTrial if the registry has no such trial, and RegistryError if it cannot be
     fetched.

@@ -30,7 +30,9 @@ class Rows(Sequence[RowT], Generic[RowT]):
     The columns of `df`, `pl` and `arrow` are the fields of a row. Text, numbers and flags stay as
     they are. A `date` is a date, a `datetime` a time in UTC. A date of the registry is a day, a
     month or a year, so it has three columns: NAME is its first day, NAME_precision is day, month
-    or year, and NAME_text is the registry's text. Lists and objects are JSON text.
+    or year, and NAME_text is the registry's text. Lists, objects and values of any type, such as
+    `before` and `after` of a change, are JSON text: a text is in quotes. `ctsync export parquet`
+    writes the same.
     """
 
     def __init__(
