@@ -73,8 +73,8 @@ def open(  # noqa: A001 - the name that programs use: ctsync.open()
         ...     print(db.versions("NCT01352702"))
         <Rows: 5 of VersionRow>
 
-    Raises NoDatabase if there is none, OldDatabase if it must be upgraded, and ConfigError. All are
-    a CtsyncError.
+    Raises StoreError if there is none or it must be upgraded first, and UsageError for wrong
+    settings. Both are a CtsyncError.
     """
     return open_database(url, config=config, clock=SystemClock())
 

@@ -15,7 +15,10 @@ MOST_ROWS = 20
 MOST_CHARACTERS = 120
 """The most characters of a value that a table shows."""
 
-_CELL = "text-align: left; vertical-align: top; white-space: normal; max-width: 32em"
+_LONGEST_ON_ONE_LINE = 40
+_CELL = "text-align: left; vertical-align: top; "
+_SHORT = f"{_CELL}white-space: nowrap"
+_LONG = f"{_CELL}white-space: normal; min-width: 20em; max-width: 32em; overflow-wrap: anywhere"
 
 
 def notebook_table(row_type: type, rows: Sequence[Any], notes: Sequence[str]) -> str:
@@ -42,16 +45,17 @@ def _table(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> Iterator[s
     head = "".join(f'<th style="text-align: left">{_safe(name)}</th>' for name in columns)
     yield f"<table><thead><tr>{head}</tr></thead><tbody>"
     for row in rows:
-        cells = "".join(f'<td style="{_CELL}">{_cell(row[name])}</td>' for name in columns)
+        cells = "".join(_cell(row[name]) for name in columns)
         yield f"<tr>{cells}</tr>"
     yield "</tbody></table>"
 
 
 def _cell(value: Any) -> str:
     if _is_empty(value):
-        return ""
+        return "<td></td>"
     text = value if isinstance(value, str) else dump(value).decode()
-    return _safe(shorten(text, MOST_CHARACTERS))
+    style = _SHORT if len(text) <= _LONGEST_ON_ONE_LINE else _LONG
+    return f'<td style="{style}">{_safe(shorten(text, MOST_CHARACTERS))}</td>'
 
 
 def _is_empty(value: Any) -> bool:
