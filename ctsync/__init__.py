@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         UnknownVersion,
         UsageError,
     )
-    from ctsync.python.database import Database, open  # noqa: A004 - the name that programs use
+    from ctsync.python.database import TrialDatabase, open  # noqa: A004 - the name that programs use
     from ctsync.python.fetch import FetchedTrial, fetch
     from ctsync.python.rows import Rows
     from ctsync.python.scripts import run_sync, watch
@@ -45,7 +45,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CtsyncError",
-    "Database",
     "EventRow",
     "ExpectedChangeRow",
     "FetchedTrial",
@@ -60,6 +59,7 @@ __all__ = [
     "RunRow",
     "StoreError",
     "SyncRow",
+    "TrialDatabase",
     "TrialFlagRow",
     "TrialRecord",
     "TrialTimelineRow",
@@ -79,7 +79,7 @@ _ORIGINS = {
         "CtsyncError", "LockHeld", "RegistryError", "StoreError", "UnknownTrial",
         "UnknownVersion", "UsageError",
     ),
-    "python.database": ("Database", "open"),
+    "python.database": ("TrialDatabase", "open"),
     "python.fetch": ("FetchedTrial", "fetch"),
     "python.rows": ("Rows",),
     "python.scripts": ("run_sync", "watch"),

@@ -13,8 +13,8 @@ from ctsync.config.settings import Settings
 from ctsync.dates import Clock, SystemClock
 from ctsync.model import Category, Kind, Level
 from ctsync.pasted_url import versions_of
-from ctsync.python import parameters
-from ctsync.python.parameters import When, Words
+from ctsync.python import arguments
+from ctsync.python.arguments import When, Words
 from ctsync.python.rows import Rows
 from ctsync.python.trial_record import TrialRecord
 from ctsync.questions.changes.changes import find_changes
@@ -61,7 +61,7 @@ PathText = str | PathLike[str]
 
 def open(  # noqa: A001 - the name that programs use: ctsync.open()
     url: str | None = None, *, config: PathText | None = None
-) -> Database:
+) -> TrialDatabase:
     """Open a database for reading: creates, upgrades and writes nothing.
 
     `url` is the URL of the database, such as sqlite:///ctsync.db, like `--database`. Without it,
@@ -79,15 +79,15 @@ def open(  # noqa: A001 - the name that programs use: ctsync.open()
     return open_database(url, config=config, clock=SystemClock())
 
 
-def open_database(url: str | None, *, config: PathText | None, clock: Clock) -> Database:
+def open_database(url: str | None, *, config: PathText | None, clock: Clock) -> TrialDatabase:
     """Open a database as `open` does, with a clock for tests."""
     settings = load(Path(config) if config else None, database_url=url, need_secrets=False)
-    return Database(
+    return TrialDatabase(
         open_for_reading(settings.database.url, clock=clock), settings=settings, clock=clock
     )
 
 
-class Database:
+class TrialDatabase:
     """A database opened for reading; `ctsync.open` returns it.
 
     Each method asks the question of the command of the same name. Its parameters are named as the
@@ -113,7 +113,7 @@ class Database:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<ctsync.Database {self._store.name}>"
+        return f"<ctsync.TrialDatabase {self._store.name}>"
 
     def close(self) -> None:
         """Close every connection."""
@@ -141,14 +141,14 @@ class Database:
         """
         require_watch(self._store, watch)
         wanted = EventFilter(
-            nct_ids=parameters.trials(trials),
+            nct_ids=arguments.trials(trials),
             since=self._since(since),
             until=self._moment(until, end_of_day=True),
-            kinds=tuple(parameters.words(kind, Kind)),
+            kinds=tuple(arguments.words(kind, Kind)),
             minimum_level=parse_word(level, Level) if level else None,
-            categories=tuple(parameters.words(category, Category)),
+            categories=tuple(arguments.words(category, Category)),
             watch=watch,
-            limit=parameters.limit(limit),
+            limit=arguments.limit(limit),
         )
         found = find_changes(self._store, wanted)
         rates = rates_in_use(self._store) if self._settings.reports.context else None
@@ -164,7 +164,7 @@ class Database:
             >>> [row.status for row in db.versions("nct03693833", substantive=True)]
             ['RECRUITING', 'SUSPENDED', 'RECRUITING']
         """
-        found = trial_versions(self._store, parameters.trial(nct), substantive=substantive)
+        found = trial_versions(self._store, arguments.trial(nct), substantive=substantive)
         hidden = counted(found.hidden, "version")
         notes = [f"{hidden} with only administrative changes left out"] if found.hidden else []
         return Rows(VersionRow, found.rows, notes=notes)
@@ -180,8 +180,8 @@ class Database:
             >>> db.record("NCT03693833", as_of="2020-04-01").value("overall status")
             'SUSPENDED'
         """
-        day = None if as_of is None else parameters.day(as_of)
-        found = record_as_of(self._store, RecordQuestion(parameters.trial(nct), day, version))
+        day = None if as_of is None else arguments.day(as_of)
+        found = record_as_of(self._store, RecordQuestion(arguments.trial(nct), day, version))
         return TrialRecord(
             nct_id=found.version.nct_id,
             version=found.version.version,
@@ -210,7 +210,7 @@ class Database:
             ['Overall Status', 'Why Stopped']
         """
         question = CompareQuestion(
-            parameters.trial(nct),
+            arguments.trial(nct),
             None if older is None else str(older),
             None if newer is None else str(newer),
             versions_of(nct),
@@ -218,7 +218,7 @@ class Database:
         )
         lowest = parse_word(level, Level) if level else Level.ADMINISTRATIVE
         selection = ChangeSelection(
-            lowest, tuple(parameters.words(category, Category)), is_full=False
+            lowest, tuple(arguments.words(category, Category)), is_full=False
         )
         found = compare_versions(self._store, question)
         notes = [found.note] if found.note else []
@@ -233,7 +233,7 @@ class Database:
             >>> [row.value for row in db.field_history("NCT03693833", "overall status")]
             ['RECRUITING', 'SUSPENDED', 'RECRUITING']
         """
-        versions = stored_versions(self._store, parameters.trial(nct))
+        versions = stored_versions(self._store, arguments.trial(nct))
         found = field_history(self._store, versions, field, until=self._clock.now())
         return Rows(FieldValueRow, found.rows)
 
@@ -259,7 +259,7 @@ class Database:
             wanted,
             today=self._today(),
             ever=ever,
-            as_of=None if as_of is None else parameters.day(as_of),
+            as_of=None if as_of is None else arguments.day(as_of),
             watch=watch,
         )
         return Rows(FoundTrial, list(found))
@@ -280,9 +280,9 @@ class Database:
         """
         start = self._moment(since)
         question = FlagQuestion(
-            parameters.trials(trials),
+            arguments.trials(trials),
             watch,
-            parameters.words(flag, FlagId),
+            arguments.words(flag, FlagId),
             sponsor,
             None if start is None or start <= BEGINNING else start.date(),
             all,
@@ -303,7 +303,7 @@ class Database:
         `within` is the time span to look ahead; None means all.
         """
         today = self._today()
-        found = forecast_changes(self._store, today, within=parameters.span(within))
+        found = forecast_changes(self._store, today, within=arguments.span(within))
         rows = [expected_change_row(one, today) for one in found.expected]
         notes = [f"{found.later:,} more will later"] if found.later else []
         return Rows(ExpectedChangeRow, rows, notes=notes)
@@ -314,7 +314,7 @@ class Database:
         >>> [(spell.status, spell.days) for spell in db.timeline("NCT03693833").spells][1]
         ('SUSPENDED', 91)
         """
-        wanted = parameters.trial(nct)
+        wanted = arguments.trial(nct)
         stored_versions(self._store, wanted)
         return timeline_row(trial_timeline(self._store, wanted, until=self._clock.now()))
 
@@ -327,7 +327,7 @@ class Database:
     def runs(self, *, limit: int | None = None) -> Rows[RunRow]:
         """List the runs, newest first; all of them without `limit`."""
         now = self._clock.now()
-        found = latest_runs(self._store, limit=parameters.limit(limit))
+        found = latest_runs(self._store, limit=arguments.limit(limit))
         shown = len(found.runs)
         notes = [f"the newest {shown:,} of {found.total:,} runs"] if found.total > shown else []
         return Rows(RunRow, [run_row(run, now) for run in found.runs], notes=notes)
@@ -340,7 +340,7 @@ class Database:
     def _moment(self, value: When | None, *, end_of_day: bool = False) -> datetime | None:
         if value is None:
             return None
-        return parameters.moment(value, self._clock.now(), end_of_day=end_of_day)
+        return arguments.moment(value, self._clock.now(), end_of_day=end_of_day)
 
     def _today(self) -> date:
         return self._clock.now().date()

@@ -11,7 +11,7 @@ from ctsync.config.settings import RegistrySettings
 from ctsync.dates import SystemClock
 from ctsync.errors import BadAnswer, CtsyncError, UnknownTrial, UnknownVersion
 from ctsync.model import STUDY_PAGE, Absent, Failed, NctId, Observation, Record
-from ctsync.python import parameters
+from ctsync.python import arguments
 from ctsync.python.connections import polite
 from ctsync.python.database import PathText
 from ctsync.python.rows import Rows
@@ -36,7 +36,7 @@ def fetch(nct: str, *, config: PathText | None = None) -> FetchedTrial:
     Raises UnknownTrial if the registry has no such trial, and RegistryError if it cannot be
     fetched.
     """
-    wanted = parameters.trial(nct)
+    wanted = arguments.trial(nct)
     settings = load(Path(config) if config else None, need_secrets=False).registry
     # nothing is stored, so data dated ahead of this clock do no harm
     with polite(settings, accept_load=True) as registry:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ctsync.config.loading import load
 from ctsync.dates import SystemClock
 from ctsync.errors import UsageError
-from ctsync.python import parameters
+from ctsync.python import arguments
 from ctsync.python.connections import polite
 from ctsync.python.database import PathText
 from ctsync.python.rows import Rows
@@ -46,7 +46,7 @@ def run_sync(
     writes, after waiting up to `wait` seconds. `could_not_check` of the result has the trials that
     could not be checked. Raises RegistryError if the registry gives no usable answer.
     """
-    ids = tuple(dict.fromkeys(parameters.trials(trials)))
+    ids = tuple(dict.fromkeys(arguments.trials(trials)))
     settings = load(Path(config) if config else None, database_url=url)
     clock = SystemClock()
     with (

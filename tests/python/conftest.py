@@ -75,6 +75,6 @@ def small(
 
 
 @pytest.fixture
-def db(small: SmallDatabase) -> Iterator[ctsync.Database]:
+def db(small: SmallDatabase) -> Iterator[ctsync.TrialDatabase]:
     with ctsync.open(small.url) as opened:
         yield opened

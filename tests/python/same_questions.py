@@ -12,7 +12,7 @@ import ctsync
 from ctsync.cli import main
 from ctsync.report.rows.row_json import dump
 
-Ask = Callable[[ctsync.Database], Any]
+Ask = Callable[[ctsync.TrialDatabase], Any]
 Question = tuple[tuple[str, ...], Ask]
 
 
@@ -73,7 +73,7 @@ def answer_of_command(words: tuple[str, ...], env: dict[str, str | None]) -> Any
     return json.loads(done.stdout)
 
 
-def answer_in_python(ask: Ask, db: ctsync.Database) -> Any:
+def answer_in_python(ask: Ask, db: ctsync.TrialDatabase) -> Any:
     """Return the answer of a call as JSON values."""
     answer = ask(db)
     if isinstance(answer, ctsync.Rows):

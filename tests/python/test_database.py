@@ -26,16 +26,16 @@ ASKED = list(questions([TRIAL], "mine"))
 @pytest.mark.parametrize(("words", "ask"), ASKED, ids=[" ".join(words) for words, _ in ASKED])
 def test_each_question_has_the_answer_of_the_command(
     words: tuple[str, ...],
-    ask: Callable[[ctsync.Database], Any],
+    ask: Callable[[ctsync.TrialDatabase], Any],
     small: SmallDatabase,
-    db: ctsync.Database,
+    db: ctsync.TrialDatabase,
 ) -> None:
     expected = answer_of_command(words, small.env)
     assert answer_in_python(ask, db) == expected
     assert rows_in(expected) or words[0] in {"flags", "forecast"}
 
 
-WRONG: list[tuple[tuple[str, ...], Callable[[ctsync.Database], object]]] = [
+WRONG: list[tuple[tuple[str, ...], Callable[[ctsync.TrialDatabase], object]]] = [
     (("changes", "NCT1"), lambda db: db.changes("NCT1")),
     (("changes", "--watch", "mime"), lambda db: db.changes(watch="mime")),
     (("changes", "--since", "soon"), lambda db: db.changes(since="soon")),
@@ -60,9 +60,9 @@ WRONG: list[tuple[tuple[str, ...], Callable[[ctsync.Database], object]]] = [
 @pytest.mark.parametrize(("words", "ask"), WRONG, ids=[" ".join(words) for words, _ in WRONG])
 def test_a_wrong_question_gets_the_message_of_the_command(
     words: tuple[str, ...],
-    ask: Callable[[ctsync.Database], object],
+    ask: Callable[[ctsync.TrialDatabase], object],
     small: SmallDatabase,
-    db: ctsync.Database,
+    db: ctsync.TrialDatabase,
 ) -> None:
     with pytest.raises(ctsync.UsageError) as refused:
         ask(db)
@@ -71,7 +71,7 @@ def test_a_wrong_question_gets_the_message_of_the_command(
     assert str(refused.value) in " ".join(shown.stderr.split())
 
 
-def test_days_and_times_may_be_values(db: ctsync.Database) -> None:
+def test_days_and_times_may_be_values(db: ctsync.TrialDatabase) -> None:
     by_text = db.changes(since="2012-04-24", until="2013-12-31").dicts()
     assert by_text
     assert db.changes(since=date(2012, 4, 24), until=date(2013, 12, 31)).dicts() == by_text
@@ -82,7 +82,7 @@ def test_days_and_times_may_be_values(db: ctsync.Database) -> None:
     assert db.forecast(within=timedelta(days=90)).dicts() == db.forecast().dicts()
 
 
-def test_a_time_without_a_zone_is_refused(db: ctsync.Database) -> None:
+def test_a_time_without_a_zone_is_refused(db: ctsync.TrialDatabase) -> None:
     with pytest.raises(ctsync.UsageError, match="has no time zone"):
         db.changes(since=datetime(2012, 4, 24))  # noqa: DTZ001 - the case under test
     with pytest.raises(ctsync.UsageError, match="is a time, not a day"):
@@ -91,13 +91,13 @@ def test_a_time_without_a_zone_is_refused(db: ctsync.Database) -> None:
         db.changes(limit=0)
 
 
-def test_a_trial_may_be_named_by_its_page(db: ctsync.Database) -> None:
+def test_a_trial_may_be_named_by_its_page(db: ctsync.TrialDatabase) -> None:
     page = f"https://clinicaltrials.gov/study/{TRIAL}?tab=history&a=1&b=3"
     assert db.versions(page).dicts() == db.versions(TRIAL).dicts()
     assert db.compare(page).dicts() == db.compare(TRIAL, 1, 3).dicts()
 
 
-def test_notes_name_what_an_answer_leaves_out(db: ctsync.Database) -> None:
+def test_notes_name_what_an_answer_leaves_out(db: ctsync.TrialDatabase) -> None:
     total = len(db.changes())
     assert db.changes(limit=3).notes == (f"the newest 3 of {total} changes",)
     assert db.changes().notes == ()
@@ -129,7 +129,7 @@ def test_the_database_is_that_of_the_settings(
     small: SmallDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ctsync.open() as db:
-        assert repr(db) == f"<ctsync.Database {small.file}>"
+        assert repr(db) == f"<ctsync.TrialDatabase {small.file}>"
     monkeypatch.delenv("CTSYNC_DATABASE_URL")
     settings = tmp_path / "other.toml"
     settings.write_text("[database]\nurl = 5\n")

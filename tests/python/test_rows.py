@@ -95,7 +95,7 @@ def test_a_value_that_arrow_rejects_is_stored_escaped() -> None:
     assert found["value"] == f'[{2**70},"\\ud800"]'
 
 
-def test_every_answer_has_columns(db: ctsync.Database) -> None:
+def test_every_answer_has_columns(db: ctsync.TrialDatabase) -> None:
     answers: list[ctsync.Rows[Any]] = [
         db.changes(), db.versions(TRIAL), db.compare(TRIAL), db.find("enrollment>0"), db.watches(),
         db.field_history(TRIAL, "primary completion"), db.flags(all=True), db.runs(),

@@ -1,4 +1,4 @@
-"""Parameters as a Python program passes them, read with the parsers of the command line."""
+"""Arguments as a Python program passes them, read with the parsers of the command line."""
 
 from __future__ import annotations
 
