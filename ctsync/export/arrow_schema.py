@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ctsync.errors import UsageError
@@ -12,10 +13,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def require_pyarrow(what: str) -> None:
-    """Raise UsageError if pyarrow is missing; `what` names what needs it."""
+def require_pyarrow(what: str, *, module: str = "pyarrow") -> None:
+    """Raise UsageError if a module of pyarrow is missing; `what` names what needs it."""
     try:
-        import pyarrow as pa  # noqa: PLC0415, F401 - an extra, and slow to import
+        import_module(module)
     except ImportError:
         raise UsageError(f"{what} needs pyarrow: pip install 'ctsync[parquet]'") from None
 

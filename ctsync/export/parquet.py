@@ -70,7 +70,7 @@ def export_dataset(store: Store, folder: Path, selection: Selection) -> list[Par
     Raises OSError, and UsageError if pyarrow is missing or the folder holds other files or an
     export of other trials.
     """
-    require_pyarrow("Parquet")
+    require_pyarrow("Parquet", module="pyarrow.parquet")
     about = json.dumps({"watch": selection.watch, "trials": sorted(set(selection.nct_ids))})
     tables = (
         _Table("events", EVENT_COLUMNS, lambda: _event_rows(store, selection)),
