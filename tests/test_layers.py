@@ -29,14 +29,15 @@ VIOLATIONS = {
     "APScheduler only in the daemon": ("sync", "import apscheduler"),
     "smtplib only in deliver.channels.email": ("deliver", "import smtplib"),
     "css-inline only in report.mail.mail_html": ("store", "import css_inline"),
-    "pyarrow only in export.parquet": ("store", "import pyarrow"),
+    "pyarrow only in export, and for the types of python.rows": ("store", "import pyarrow"),
+    "pandas and polars only in python.rows": ("export", "import polars"),
     "click and rich only in the command line": ("report", "import rich"),
     "the pure rooms reach no network, database or file": ("report", "import socket"),
 }
 # packages that only some commands need, so that `ctsync --help` must not import them
 HEAVY = (
-    "alembic apscheduler css_inline deepdiff jinja2 pyarrow pydantic requests rich sqlalchemy "
-    "tenacity"
+    "alembic apscheduler css_inline deepdiff jinja2 pandas polars pyarrow pydantic requests rich "
+    "sqlalchemy tenacity"
 )
 
 

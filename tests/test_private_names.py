@@ -20,7 +20,8 @@ def sources(folder: str) -> Sources:
 
 
 def is_private(name: str) -> bool:
-    return name.startswith("_") and not name.endswith("__") and name.strip("_") != ""
+    # a name with an underscore at each end, as _repr_html_, belongs to the protocol of notebooks
+    return name.startswith("_") and not name.endswith("_") and name.strip("_") != ""
 
 
 def defined(tree: ast.AST) -> set[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,40 +107,23 @@ class App:
         `most_retry_seconds` limits the setting, for interactive commands. `accept_load` accepts
         registry data dated ahead of this computer's clock.
         """
-        from ctsync.config.environment import missing_ca_bundles
-        from ctsync.errors import ConfigError
-        from ctsync.registry.api import RegistryApi
-        from ctsync.registry.http.transport import Transport
+        from ctsync.registry.connection import connected
 
-        if missing := [f"{name}: {said}" for name, said in missing_ca_bundles(os.environ)]:
-            raise ConfigError(missing)
-        wanted = self.settings.registry
-        transport = Transport(
-            wanted.url,
+        with connected(
+            self.settings.registry,
             clock=self.clock,
-            requests_per_second=wanted.requests_per_second,
-            burst=wanted.burst,
-            deadline_seconds=wanted.deadline_seconds,
-            max_bytes=wanted.max_megabytes * 2**20,
-            retry_seconds=min(wanted.retry_seconds, most_retry_seconds),
-            contact=wanted.contact,
-        )
-        try:
-            yield RegistryApi(transport, clock=self.clock, accept_load=accept_load)
-        finally:
-            transport.close()
+            most_retry_seconds=most_retry_seconds,
+            accept_load=accept_load,
+        ) as registry:
+            yield registry
 
     @contextmanager
     def history(self, registry: RegistryApi) -> Iterator[RegistryHistory]:
         """Connect to the registry history; shares the rate limit of `registry`."""
-        from ctsync.registry.record_history import HistoryTransport, RegistryHistory
+        from ctsync.registry.connection import connected_history
 
-        way = HistoryTransport(self.settings.registry.history_transport)
-        history = RegistryHistory(registry.transport, way=way)
-        try:
+        with connected_history(registry, self.settings.registry) as history:
             yield history
-        finally:
-            history.close()
 
     def start_logging(self, *, at_least: int = logging.WARNING) -> None:
         """Send log lines of level `at_least` or higher to stderr; -v lowers the level."""

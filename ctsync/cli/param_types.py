@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -14,10 +13,8 @@ from ctsync.cli.app import App
 from ctsync.errors import UsageError
 from ctsync.model import NctId
 from ctsync.pasted_url import read_trial
-from ctsync.questions.changes.filters import LAST_REPORT, parse_phase, parse_word, read_period
-
-_AGO = re.compile(r"(\d+)\s*([hdwmy])\Z")
-_HOURS = {"h": 1, "d": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 365}
+from ctsync.questions.changes.filters import LAST_REPORT, parse_phase, parse_word
+from ctsync.questions.parameters import BEGINNING, read_day, read_moment, read_span
 
 
 class MomentParam(click.ParamType[Any]):
@@ -28,8 +25,7 @@ class MomentParam(click.ParamType[Any]):
     """
 
     name = "WHEN"
-    BEGINNING = datetime.min.replace(tzinfo=UTC)
-    END = datetime.max.replace(tzinfo=UTC)
+    BEGINNING = BEGINNING
 
     def __init__(self, *, end_of_day: bool = False, or_last_report: bool = False) -> None:
         self.end_of_day = end_of_day
@@ -41,20 +37,13 @@ class MomentParam(click.ParamType[Any]):
         """Return an aware UTC time; a day means its start, or its end if `end_of_day`."""
         if isinstance(value, datetime):
             return value
-        words = " ".join(value.lower().split())
-        if words == "all":
-            return self.BEGINNING
-        if self.or_last_report and words == LAST_REPORT:
+        if self.or_last_report and " ".join(value.lower().split()) == LAST_REPORT:
             return LAST_REPORT
         app = (ctx.find_object(App) if ctx else None) or App()
         try:
-            start, length = read_period(value, app.clock.now())
+            return read_moment(value, app.clock.now(), end_of_day=self.end_of_day)
         except UsageError as error:
             self.fail(str(error), param, ctx)
-        if not self.end_of_day:
-            return start
-        # date.max has no next day
-        return self.END if start.date() == date.max else start + length
 
 
 class WordParam(click.ParamType[Any]):
@@ -109,14 +98,10 @@ class SpanParam(click.ParamType[Any]):
         """Return the time span."""
         if isinstance(value, timedelta):
             return value
-        text = value.strip().lower()
-        found = _AGO.match(text)
-        if found is None and text != "all":
-            self.fail(f"{value!r} is not a time span; write one such as 90d", param, ctx)
         try:
-            return timedelta(hours=int(found[1]) * _HOURS[found[2]]) if found else None
-        except OverflowError:
-            self.fail(f"{value!r} is too long", param, ctx)
+            return read_span(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
 
 
 class DayParam(click.ParamType[Any]):
@@ -129,9 +114,9 @@ class DayParam(click.ParamType[Any]):
         if isinstance(value, date):
             return value
         try:
-            return date.fromisoformat(value.strip())
-        except ValueError:
-            self.fail(f"{value!r} is not a date; write it as 2026-03-13", param, ctx)
+            return read_day(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
 
 
 class TrialParam(click.ParamType[Any]):

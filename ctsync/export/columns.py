@@ -34,7 +34,8 @@ class ColumnType(StrEnum):
     TIME = "time"
 
 
-def _dated(name: str) -> dict[str, ColumnType]:
+def dated_columns(name: str) -> dict[str, ColumnType]:
+    """Return the three columns of a registry date."""
     return {
         name: ColumnType.DATE,
         f"{name}_precision": ColumnType.TEXT,
@@ -47,13 +48,15 @@ _KEY_DATES = (
     "first_posted", "results_first_posted",
 )  # fmt: skip
 _PLACED = ("posted", "submitted")  # key fields that are attributes of a version
+REGISTRY_DATES = frozenset({*_KEY_DATES, *_PLACED})
+"""The names of fields that hold a registry date as text, in each type of row."""
 _KEY_SORTS = {"enrollment": ColumnType.INTEGER, "has_results": ColumnType.FLAG}
 
 
 def _key_columns() -> Iterator[tuple[str, ColumnType]]:
     for field in fields(KeyFields):
         if field.name in _KEY_DATES:
-            yield from _dated(field.name).items()
+            yield from dated_columns(field.name).items()
         elif field.name not in _PLACED:
             yield field.name, _KEY_SORTS.get(field.name, ColumnType.TEXT)
 
@@ -65,8 +68,8 @@ VERSION_COLUMNS: Mapping[str, ColumnType] = {
     "source": ColumnType.TEXT,
     "state": ColumnType.TEXT,
     "digest": ColumnType.TEXT,
-    **_dated("posted"),
-    **_dated("submitted"),
+    **dated_columns("posted"),
+    **dated_columns("submitted"),
     "observed": ColumnType.TIME,
     "fetched": ColumnType.TIME,
     "happened": ColumnType.TIME,
@@ -99,7 +102,7 @@ EVENT_COLUMNS: Mapping[str, ColumnType] = {
     "to_version": ColumnType.INTEGER,
     "from_registry_version": ColumnType.INTEGER,
     "to_registry_version": ColumnType.INTEGER,
-    **_dated("posted"),
+    **dated_columns("posted"),
     "observed": ColumnType.TIME,
     "fetched": ColumnType.TIME,
     "happened": ColumnType.TIME,
@@ -140,8 +143,8 @@ def version_row(version: Version, *, stood_from: date, happened: datetime) -> Ro
         "source": version.source.value,
         "state": version.state.value,
         "digest": version.digest,
-        **_date("posted", version.posted),
-        **_date("submitted", version.submitted),
+        **date_values("posted", version.posted),
+        **date_values("submitted", version.submitted),
         "observed": version.observed,
         "fetched": version.fetched,
         "happened": happened,
@@ -150,7 +153,7 @@ def version_row(version: Version, *, stood_from: date, happened: datetime) -> Ro
     for field in fields(KeyFields):
         value = getattr(version.key, field.name)
         if field.name in _KEY_DATES:
-            row |= _date(field.name, value)
+            row |= date_values(field.name, value)
         elif field.name not in _PLACED:
             row[field.name] = value
     return row
@@ -168,7 +171,7 @@ def event_row(stored: StoredEvent) -> Row:
         "before": _json(event.before),
         "after": _json(event.after),
         "inputs": _json(dict(event.inputs)),
-        **_date("posted", stored.posted),
+        **date_values("posted", stored.posted),
         "happened": stored.happened,
     }
 
@@ -183,7 +186,8 @@ def flag_table_row(flag: TrialFlagRow) -> Row:
     }
 
 
-def _date(name: str, text: str | None) -> Row:
+def date_values(name: str, text: str | None) -> Row:
+    """Return the values of the three columns of a registry date."""
     read = PartialDate.parse(text)
     return {
         name: read.first if read else None,

@@ -26,9 +26,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from ctsync.errors import UsageError
+from ctsync.export.arrow_schema import arrow_schema, arrow_table, require_pyarrow
 from ctsync.export.columns import (
     EVENT_COLUMNS,
     FLAG_COLUMNS,
@@ -45,9 +46,6 @@ from ctsync.questions.trial.version_dates import stands_from
 from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.data.events import EventFilter, happened_at
 from ctsync.store.store import Store
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 LAYOUT = "1"
 """Must change with the columns: files with another layout are rewritten."""
@@ -85,10 +83,7 @@ def export_dataset(
     Raises OSError, and UsageError if pyarrow is missing or the folder holds other files or an
     export of other trials.
     """
-    try:
-        import pyarrow.parquet  # noqa: PLC0415, F401 - an extra, and slow to import
-    except ImportError:
-        raise UsageError("Parquet needs pyarrow: pip install 'ctsync[parquet]'") from None
+    require_pyarrow("Parquet", module="pyarrow.parquet")
     about = json.dumps({"watch": selection.watch, "trials": sorted(set(selection.nct_ids))})
     tables = [
         _Table("events", EVENT_COLUMNS, lambda: _event_rows(store, selection)),
@@ -207,7 +202,7 @@ class _Writers:
         self._folder = folder
         self._about = about
         self._files = open_files
-        self._schema = _schema(table.columns)
+        self._schema = arrow_schema(table.columns)
         self._parts: dict[str, _Part] = {}
         self._waiting = 0
 
@@ -230,10 +225,7 @@ class _Writers:
         return part
 
     def _flush(self, part: _Part) -> None:
-        import pyarrow as pa  # noqa: PLC0415 - an extra
-
-        rows = [{name: _storable(value) for name, value in row.items()} for row in part.rows]
-        part.writer.write_table(pa.Table.from_pylist(rows, schema=self._schema))
+        part.writer.write_table(arrow_table(part.rows, self._schema))
         self._waiting -= len(part.rows)
         part.rows.clear()
 
@@ -245,24 +237,3 @@ class _Writers:
                 {_FINGERPRINT: part.fingerprint.text(), _SELECTION: self._about}
             )
         return sorted(self._parts)
-
-
-def _storable(value: Any) -> Any:
-    # Arrow rejects lone surrogates
-    if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-8", "backslashreplace").decode()
-    return value
-
-
-def _schema(columns: Mapping[str, ColumnType]) -> pa.Schema:
-    import pyarrow as pa  # noqa: PLC0415 - an extra
-
-    types = {
-        ColumnType.TEXT: pa.string(),
-        ColumnType.INTEGER: pa.int64(),
-        ColumnType.FLOAT: pa.float64(),
-        ColumnType.FLAG: pa.bool_(),
-        ColumnType.DATE: pa.date32(),
-        ColumnType.TIME: pa.timestamp("us", tz="UTC"),
-    }
-    return pa.schema([(name, types[sort]) for name, sort in columns.items()])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -124,3 +125,35 @@ def _with_sites(sites: list[dict[str, str]]) -> JsonObject:
             "contactsLocationsModule": {"locations": sites},
         }
     }
+
+
+def test_the_cpu_time_of_the_import_beside_a_bare_interpreter() -> None:
+    bare, imported = (cpu_seconds(code) for code in ("pass", "import ctsync"))
+    print(
+        f"\nimport ctsync: {imported - bare:.3f} s of CPU time more than python -c pass "
+        f"({bare:.3f} s), {imported / bare:.1f} times as much"
+    )
+
+
+def test_the_cpu_time_of_a_first_data_frame(tmp_path: Path) -> None:
+    place = tmp_path / "demo"
+    demo = [sys.executable, "-m", "ctsync", "demo", "--keep", str(place)]
+    subprocess.run(demo, check=True, capture_output=True)
+    url = f"sqlite:///{place / 'demo.db'}"
+    bare = cpu_seconds("import pandas, pyarrow")
+    asked = f"import ctsync; ctsync.open({url!r}).changes()"
+    print(f"\nimport pandas, pyarrow: {bare:.2f} s of CPU time")
+    for code in (asked, f"{asked}.df()"):
+        print(f"{code.partition(';')[2].strip()}: {cpu_seconds(code):.2f} s")
+
+
+def cpu_seconds(code: str) -> float:
+    """Return the least CPU time of a few processes that run a line of Python."""
+    least = float("inf")
+    for _ in range(ROUNDS):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+        least = min(least, used)
+    return least

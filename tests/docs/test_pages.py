@@ -172,7 +172,7 @@ def test_a_command_that_fails_is_found(world: Callable[[str], World]) -> None:
 
 def test_pipes_files_and_variables_work_as_in_a_shell(world: Callable[[str], World]) -> None:
     shell = world("").shell
-    shell.run("export PYTHON_COLORS=0 && ctsync schema > names.txt && grep version names.txt")
+    shell.run("export PYTHON_COLORS=0 && ctsync schema > names.txt && grep -x version names.txt")
     assert shell.output == "version\n"
     shell.run("ctsync schema | head -n 1")
     assert shell.output == "assumption\n"

@@ -18,6 +18,7 @@ from ctsync.questions.results.database_rows import (
     TrialSizeRow,
 )
 from ctsync.questions.results.delivery_rows import DeliveryRow, PlannedMessageRow
+from ctsync.questions.results.registry_rows import ListedVersionRow
 from ctsync.questions.results.setup_rows import AssumptionRow, FindingRow, SettingRow
 from ctsync.questions.results.sync_rows import (
     BackfillRow,
@@ -134,6 +135,10 @@ def results() -> Mapping[str, Sequence[Any]]:
         "compaction": [CompactionRow(9, 8, 1, 0)],
         "import": [ImportRow(1, 8, 2, 0, {SEED: "version 1 is stored with other content"})],
         "followed": [FOLLOWED, QUERIED],
+        "listed_version": [
+            ListedVersionRow(SEED, 0, "2019-07-12", "RECRUITING", modules=(), url="url"),
+            ListedVersionRow(SEED, 1, "2020-01-02", "COMPLETED", ("Study Status",), url="url"),
+        ],
         "watch_addition": [
             WatchAdditionRow((FOLLOWED, QUERIED), SYNC, BackfillRow(121, Verdict.OK, 4, ())),
             WatchAdditionRow((FOLLOWED,), None, None),

@@ -8,11 +8,8 @@ import pytest
 
 from ctsync.errors import UsageError
 from ctsync.model import Category, Kind, Level, RegistryVersion, Verdict
-from ctsync.questions.changes.filters import (
-    last_report_end,
-    parse_word,
-    read_period,
-)
+from ctsync.questions.changes.filters import last_report_end, parse_word
+from ctsync.questions.parameters import read_period
 from ctsync.store.data.runs import SYNC
 from ctsync.store.store import Store
 from tests.store.samples import FETCHED, LOAD, add, add_events, delivery

@@ -10,7 +10,6 @@ import pytest
 from deepdiff import DeepDiff
 
 from ctsync.model import MISSING
-from ctsync.record.compare import diff as module
 from ctsync.record.compare.canonical import canonicalize
 from ctsync.record.compare.diff import apply, diff, is_order
 from tests.record.studies import LOCATIONS, OUTCOMES, outcome, record, site, study
@@ -220,7 +219,7 @@ def listen(monkeypatch):
         calls.append((sides, options))
         return DeepDiff(*sides, **options)
 
-    monkeypatch.setattr(module, "DeepDiff", listening)
+    monkeypatch.setattr("deepdiff.DeepDiff", listening)
     return calls
 
 
@@ -279,7 +278,7 @@ def test_a_deepdiff_that_finds_nothing_leaves_no_change(monkeypatch):
                    primary_outcomes=[outcome("B"), outcome("A")], keywords=["X"],
                    resultsSection={"a": 1}, newModule={"b": 2})  # fmt: skip
     assert len(diff(before, after)) == 10
-    monkeypatch.setattr(module, "DeepDiff", lambda *_, **__: {})
+    monkeypatch.setattr("deepdiff.DeepDiff", lambda *_, **__: {})
     assert diff(before, after) == []
 
 

@@ -18,7 +18,7 @@ from ctsync.questions.trial.record_as_of import RecordQuestion, record_as_of
 from ctsync.questions.trial.standing import standing_shown_with
 from ctsync.record.context import BaseRates, ContextNote, flag_context
 from ctsync.record.enum_words import enum_words, is_enum
-from ctsync.record.fields.lookup import find_path, values_at
+from ctsync.record.fields.lookup import values_of_field
 from ctsync.record.fields.table import field_of
 from ctsync.record.flags import Flag
 from ctsync.report.record_view.record_html import record_html
@@ -88,9 +88,7 @@ def show(
 
 
 def _show_field(record: Record, path: str, *, as_json: bool) -> None:
-    found = values_at(record.body, path) or values_at(record.body, find_path(path))
-    if not found:
-        raise UsageError(f"{record.nct_id} has no {path!r} in this version")
+    found = values_of_field(record.body, path)
     if as_json:
         show_json(found if len(found) > 1 else next(iter(found.values())))
         return

@@ -22,13 +22,7 @@ from rich.text import Text
 
 from ctsync.cli.app import App, pass_app, sqlite_path
 from ctsync.cli.output import show_json, tell
-from ctsync.cli.sync.sync import (
-    PARTIAL,
-    accept_load_option,
-    show_result,
-    sync_row,
-    unchecked_rows,
-)
+from ctsync.cli.sync.sync import PARTIAL, accept_load_option, show_result
 from ctsync.dates import format_minute
 from ctsync.files import absolute, temporary_folder
 from ctsync.questions.results.sync_rows import MirrorRow
@@ -36,7 +30,7 @@ from ctsync.record.context import BaseRates
 from ctsync.record.value_text import counted
 from ctsync.registry.archive_download import ArchiveDownload
 from ctsync.sync.cycle import SyncCycle
-from ctsync.sync.cycle_result import CycleResult
+from ctsync.sync.cycle_result import CycleResult, sync_row, unchecked_rows
 from ctsync.sync.mirror.result import MirrorResult
 from ctsync.sync.result import RunCallbacks
 from ctsync.text import for_terminal

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 
 import click
 from rich.console import Console
@@ -18,20 +17,12 @@ from ctsync.cli.param_types import TrialParam
 from ctsync.cli.sync.changes_table import is_worth_reporting, show_changes
 from ctsync.cli.sync_messages import MOST_FAILURES, sentences, unknown_sentence
 from ctsync.dates import format_minute
-from ctsync.model import Event, Failed, Kind, NctId, StoredEvent
-from ctsync.questions.results.sync_rows import (
-    PreviewedChangeRow,
-    QueryListingRow,
-    SyncRow,
-    UnresolvedTermRow,
-)
-from ctsync.record.context import BaseRates
+from ctsync.model import Event, Kind, NctId, StoredEvent
+from ctsync.questions.results.sync_rows import PreviewedChangeRow
 from ctsync.record.registry.notices import uncovered
 from ctsync.record.value_text import counted
-from ctsync.report.rows.event_row import event_row
-from ctsync.report.rows.report_row import UncheckedTrialRow
 from ctsync.sync.cycle import SyncCycle
-from ctsync.sync.cycle_result import CyclePreview, CycleResult
+from ctsync.sync.cycle_result import CyclePreview, CycleResult, sync_row
 from ctsync.sync.result import RunCallbacks
 from ctsync.text import for_terminal
 
@@ -183,36 +174,6 @@ def show_result(result: CycleResult) -> None:
     since = min((stored.observed or stored.fetched for stored in shown), default=None)
     if since is not None:
         show_changes(shown, command=f"ctsync changes --since {since:%Y-%m-%d}")
-
-
-def sync_row(result: CycleResult, rates: BaseRates | None) -> SyncRow:
-    """Return the row of a sync: the run, its counts, trials not checked, and events.
-
-    `rates` are the base rates of the context; with None, events have no context.
-    """
-    sync = result.sync
-    return SyncRow(
-        run=sync.run_id,
-        verdict=sync.verdict,
-        load=sync.load.data_timestamp,
-        refreshed=sync.refreshed,
-        **asdict(sync.tally),
-        could_not_check=unchecked_rows(sync.failed),
-        unknown=tuple(sync.unknown),
-        missing=tuple(sync.missing),
-        unresolved=tuple(UnresolvedTermRow(one.watch, one.term) for one in result.unresolved),
-        listed=tuple(
-            QueryListingRow(one.watch.name, one.total, one.problem) for one in sync.listed
-        ),
-        held=tuple(sync.held),
-        notices=tuple(notice.line for notice in sync.notices),
-        events=tuple(event_row(stored, rates) for stored in uncovered(sync.events, sync.notices)),
-    )
-
-
-def unchecked_rows(failed: Sequence[Failed]) -> tuple[UncheckedTrialRow, ...]:
-    """Return the rows of trials that could not be checked."""
-    return tuple(UncheckedTrialRow(one.nct_id, str(one.error)) for one in failed)
 
 
 def _show_preview(seen: CyclePreview, *, as_json: bool) -> None:

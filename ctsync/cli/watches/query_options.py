@@ -8,8 +8,8 @@ from typing import TypedDict
 
 from ctsync.cli.app import App
 from ctsync.errors import UsageError
-from ctsync.pasted_url import query_of
-from ctsync.query import PARAMETERS, Query, exactly, read_query
+from ctsync.query import Query
+from ctsync.sync.watches.follow import build_query
 
 
 class QueryArguments(TypedDict):
@@ -35,24 +35,14 @@ class QueryOptions:
 
         --query replaces a part of the URL. Returns None if there is no query.
         """
-        if len(searches) > 1:
-            raise UsageError("a watch follows one search: give each URL its own --name")
-        given: dict[str, object] = self._saved(app) if self.saved is not None else {}
-        if given and searches:
-            raise UsageError("specify a URL or --from for the query, not both")
-        given.update(query_of(searches[0]) if searches else {})
-        for pair in self.pairs:
-            name, equals, value = pair.partition("=")
-            if not equals:
-                raise UsageError(f"--query {pair}: write KEY=VALUE, as in cond=asthma")
-            given[_long(name.strip())] = value
-        for name, text in (("query.spons", self.sponsor), ("query.cond", self.condition)):
-            if text is not None:
-                if name in given:
-                    others = "--query, --from or a URL"
-                    raise UsageError(f"{name} is given twice: by name and by {others}")
-                given[name] = exactly(text)
-        return read_query(given) if given else None
+        base = self._saved(app) if self.saved is not None else None
+        return build_query(
+            searches,
+            list(map(_pair, self.pairs)),
+            sponsor=self.sponsor,
+            condition=self.condition,
+            base=base,
+        )
 
     def _saved(self, app: App) -> dict[str, object]:
         """Return the query of another watch, from the settings file or the database."""
@@ -66,5 +56,8 @@ class QueryOptions:
         return dict(names[str(self.saved)] or {})
 
 
-def _long(name: str) -> str:
-    return PARAMETERS.get(name, name)
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--query {text}: write KEY=VALUE, as in cond=asthma")
+    return name.strip(), value

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
 import click
-from pydantic import TypeAdapter, ValidationError
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.sync.backfill import backfill_row, report_backfill, run_backfill
-from ctsync.cli.sync.sync import PARTIAL, end_round, run_round, sync_row
+from ctsync.cli.sync.sync import PARTIAL, end_round, run_round
 from ctsync.cli.watches.found_trials import MOST_ROWS, show_matches, show_named, tell_oddities
 from ctsync.cli.watches.query_options import QueryArguments, QueryOptions
-from ctsync.config.error_text import sentence
-from ctsync.config.values import Name
-from ctsync.errors import BadNctId, RegistryError, UsageError
+from ctsync.errors import RegistryError, UsageError
 from ctsync.model import NctId
-from ctsync.pasted_url import is_url, trial_of
 from ctsync.query import Query
 from ctsync.questions.portfolio.watches import members_of
 from ctsync.questions.results.watch_rows import (
@@ -32,7 +27,14 @@ from ctsync.questions.results.watch_rows import (
 from ctsync.record.value_text import counted
 from ctsync.registry.api import RegistryApi
 from ctsync.report.rows.report_row import UncheckedTrialRow
-from ctsync.store.store import Store
+from ctsync.sync.cycle_result import sync_row
+from ctsync.sync.watches.follow import (
+    DEFAULT_WATCH,
+    checked_name,
+    follow,
+    followed_rows,
+    split_terms,
+)
 from ctsync.sync.watches.query_preview import (
     NamedTrials,
     QueryPreview,
@@ -43,7 +45,6 @@ from ctsync.sync.watches.resolve import ResolvedTerm, resolve_all
 from ctsync.sync.watches.trial_list import join_ids, read_list
 from ctsync.text import for_terminal
 
-DEFAULT_WATCH = "default"
 MOST_RETRY_SECONDS = 20
 
 NO_TRIALS = NamedTrials({}, {})
@@ -108,7 +109,7 @@ def add(
     name = checked_name(name)
     if preview and (sync_now or history):
         raise UsageError("--preview stores nothing: remove --sync and --history")
-    wanted, searches = _split([*join_ids(terms), *(_read_terms(listed) if listed else ())])
+    wanted, searches = split_terms([*join_ids(terms), *(_read_terms(listed) if listed else ())])
     query = QueryOptions(**asked).query(app, searches)
     if not wanted and query is None:
         raise UsageError("name a trial to follow: ctsync watch add NCT03389919")
@@ -126,33 +127,19 @@ def add(
         click.get_current_context().exit(PARTIAL if named and named.failed else 0)
     app.sends = sync_now
     with app.writable_store() as store:
-        _check_watch(store, name, query)
-        _store(store, name, resolved, query, now=app.clock.now())
+        follow(store, name, resolved, query, now=app.clock.now())
     if not as_json:
         _show_found(resolved, named, matching)
     if named is not None:
         tell_oddities(ids, named)
     _tell_followed(name, resolved, query, matching)
-    added = [*_named_rows(resolved, named or NO_TRIALS, name), *_query_rows(query, name)]
+    added = list(followed_rows(resolved, named or NO_TRIALS, query, name=name))
     if sync_now or history:
         _pull(app, name, ids, added, sync_now=sync_now, history=history, as_json=as_json)
         return
     if as_json:
         show_json(added)
     tell("next: ctsync sync")
-
-
-def _split(terms: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the terms that name trials, and the URLs of searches; each once."""
-    named_terms: list[str] = []
-    searches: list[str] = []
-    for term in dict.fromkeys(terms):
-        try:
-            is_search = is_url(term) and trial_of(term) is None
-        except BadNctId:
-            is_search = False  # resolve_all reports it, together with other wrong terms
-        (searches if is_search else named_terms).append(term)
-    return named_terms, searches
 
 
 def _look_up(registry: RegistryApi, ids: Sequence[NctId]) -> NamedTrials | None:
@@ -169,30 +156,6 @@ def _look_up(registry: RegistryApi, ids: Sequence[NctId]) -> NamedTrials | None:
 
 def _ids(resolved: Sequence[ResolvedTerm]) -> tuple[NctId, ...]:
     return tuple(dict.fromkeys(one.nct_id for one in resolved))
-
-
-def _check_watch(store: Store, name: str, query: Query | None) -> None:
-    known = next((watch for watch in store.watches.all() if watch.name == name), None)
-    if known is None:
-        return
-    if known.origin == "file":
-        raise UsageError(f"the watch {name!r} is defined in the settings file; add the trial there")
-    if query is not None and known.query not in (None, dict(query.params)):
-        raise UsageError(
-            f"the watch {name!r} has another query; choose another --name, or remove it first: "
-            "ctsync watch remove"
-        )
-
-
-def _store(
-    store: Store, name: str, resolved: Sequence[ResolvedTerm], query: Query | None, *, now: datetime
-) -> None:
-    with store.unit() as unit:
-        if query is not None:
-            unit.watches.add(name, query=query.params)
-        if resolved:
-            terms = {one.nct_id: one.asked_as for one in resolved}
-            unit.watches.add_trials(name, terms, now)
 
 
 def _pull(
@@ -273,28 +236,6 @@ def _tell_followed(
         tell(for_terminal(f"following {query} in watch {name}: {_matches(matching)}{shown}"))
 
 
-def _named_rows(
-    resolved: Sequence[ResolvedTerm], named: NamedTrials, name: str
-) -> Iterator[FollowedRow]:
-    for one in resolved:
-        match = named.found.get(one.nct_id)
-        yield FollowedRow(
-            term=one.term,
-            nct_id=one.nct_id,
-            watch=name,
-            status=match.status if match else None,
-            sponsor=match.sponsor if match else None,
-            title=match.title if match else None,
-            query=None,
-        )
-
-
-def _query_rows(query: Query | None, name: str) -> Iterator[FollowedRow]:
-    if query is not None:
-        nothing = dict.fromkeys(("term", "nct_id", "status", "sponsor", "title"))
-        yield FollowedRow(watch=name, query=dict(query.params), **nothing)
-
-
 def _preview_row(
     resolved: Sequence[ResolvedTerm],
     named: NamedTrials,
@@ -320,16 +261,6 @@ def _matches(seen: QueryPreview) -> str:
     if seen.total == 0:
         return "no trial matches now; ctsync follows trials as soon as they match"
     return f"{counted(seen.total, 'trial')} {'matches' if seen.total == 1 else 'match'} now"
-
-
-def checked_name(name: str) -> str:
-    """Check the name of a watch by the rules of the settings file; raises UsageError."""
-    try:
-        return TypeAdapter(Name).validate_python(name.strip())
-    except ValidationError as wrong:
-        (problem,) = wrong.errors()
-        problem["loc"], problem["input"] = ("name",), None  # do not repeat a long name in the error
-        raise UsageError(f"--name: {sentence(problem)}") from None
 
 
 def _read_terms(listed: Path) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
@@ -21,8 +20,6 @@ from ctsync.text import nearest, nearest_words
 LAST_REPORT = "last report"
 _PHASES = ("early 1", "1", "2", "3", "4", "NA")
 _LOG = "log"
-_AGO = re.compile(r"(\d+)\s*([hdwmy])\Z")
-_HOURS = {"h": 1, "d": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 365}
 _MOST_NAMES = 5
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
@@ -44,35 +41,6 @@ def parse_phase(text: str) -> str:
     if phase is None:
         raise UsageError(f"there is no phase {text!r}; known: {', '.join(_PHASES)}")
     return phase
-
-
-def read_period(text: str, now: datetime) -> tuple[datetime, timedelta]:
-    """Read a day or an age, as its start and its length: 2026-03-13, 12h, 7d, yesterday, last week.
-
-    Days start at midnight UTC. "last week" is the last calendar week, from Monday. An age is a
-    point in time, without a length. Raises UsageError for other text.
-    """
-    words = " ".join(text.lower().split())
-    today = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
-    day = timedelta(days=1)
-    named = {
-        "today": (today, day),
-        "yesterday": (today - day, day),
-        "last week": (today - timedelta(days=today.weekday() + 7), 7 * day),
-    }
-    if words in named:
-        return named[words]
-    if ago := _AGO.fullmatch(words):
-        try:
-            return now - timedelta(hours=int(ago[1]) * _HOURS[ago[2]]), timedelta()
-        except OverflowError:
-            raise UsageError(f"{text!r} is longer ago than there are dates") from None
-    try:
-        return datetime.combine(date.fromisoformat(text.strip()), time(), UTC), day
-    except ValueError:
-        raise UsageError(
-            f'{text!r} is not a date (2026-03-13, yesterday, "last week") or an age (7d)'
-        ) from None
 
 
 def last_report_end(store: Store, now: datetime) -> datetime:

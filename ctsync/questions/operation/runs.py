@@ -141,8 +141,8 @@ class Runs:
     total: int
 
 
-def latest_runs(store: Store, *, limit: int) -> Runs:
-    """List the newest runs."""
+def latest_runs(store: Store, *, limit: int | None) -> Runs:
+    """List the newest runs; all of them if `limit` is None."""
     return Runs(tuple(store.runs.latest(limit)), store.counts()["runs"])
 
 

@@ -19,7 +19,6 @@ from enum import IntEnum
 from typing import Any
 
 import orjson
-from deepdiff import DeepDiff
 
 from ctsync.model import MISSING, FieldChange, JsonObject, PathStep, Record
 from ctsync.record.compare.align import Names, align
@@ -95,6 +94,9 @@ def diff(before: Record, after: Record) -> list[FieldChange]:
     """
     if before.canonical == after.canonical:
         return []
+    # DeepDiff imports pandas and polars if they are installed: two seconds that only a diff needs
+    from deepdiff import DeepDiff  # noqa: PLC0415 - see above
+
     parts = {part.place.path: part for part in _object_parts(before.body, after.body, _Place())}
     found = DeepDiff(
         {(p, n): _comparable(v) for p, part in parts.items() for n, v in part.before.items()},

@@ -61,6 +61,18 @@ def find_path(name: str) -> str:
     raise UsageError(f"there is no field {name!r}{_near(words)}")
 
 
+def values_of_field(body: JsonObject, name: str) -> dict[str, Any]:
+    """The values of a field in a record by their place, for a name as in `find_path`.
+
+    Raises UsageError if the record has none.
+    """
+    found = values_at(body, name) or values_at(body, find_path(name))
+    if not found:
+        nct_id = body["protocolSection"]["identificationModule"]["nctId"]
+        raise UsageError(f"{nct_id} has no {name!r} in this version")
+    return found
+
+
 def _words(text: str) -> str:
     """A name in small letters and single spaces: of Like This, likeThis and like_this."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
