@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ctsync.questions.portfolio.find import FoundTrial
     from ctsync.questions.portfolio.flags import TrialFlagRow
     from ctsync.questions.portfolio.forecast import ExpectedChangeRow
+    from ctsync.questions.portfolio.portfolio import PortfolioRow
     from ctsync.questions.portfolio.watches import WatchRow
     from ctsync.questions.results.registry_rows import ListedVersionRow
     from ctsync.questions.results.sync_rows import SyncRow
@@ -54,6 +55,7 @@ __all__ = [
     "FoundTrial",
     "ListedVersionRow",
     "LockHeld",
+    "PortfolioRow",
     "RegistryError",
     "Rows",
     "RunRow",
@@ -88,6 +90,7 @@ _ORIGINS = {
     "questions.portfolio.find": ("FoundTrial",),
     "questions.portfolio.flags": ("TrialFlagRow",),
     "questions.portfolio.forecast": ("ExpectedChangeRow",),
+    "questions.portfolio.portfolio": ("PortfolioRow",),
     "questions.portfolio.watches": ("WatchRow",),
     "questions.results.registry_rows": ("ListedVersionRow",),
     "questions.results.sync_rows": ("SyncRow",),

@@ -53,10 +53,14 @@ def span(value: timedelta | str | None) -> timedelta | None:
     return value if value is None or isinstance(value, timedelta) else read_span(str(value))
 
 
+def texts(given: Words) -> tuple[str, ...]:
+    """Return the texts; one text alone is not read letter by letter."""
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
 def words(given: Words, known: type[EnumT]) -> Sequence[EnumT]:
     """Return the members that the words name; raises UsageError with the likely values."""
-    listed = (given,) if isinstance(given, str) else given
-    return tuple(parse_word(one, known) for one in listed)
+    return tuple(parse_word(one, known) for one in texts(given))
 
 
 def limit(number: int | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
@@ -21,6 +22,7 @@ from ctsync.questions.changes.changes import find_changes
 from ctsync.questions.changes.filters import (
     LAST_REPORT,
     last_report_end,
+    parse_phase,
     parse_word,
     require_sponsor,
 )
@@ -31,10 +33,13 @@ from ctsync.questions.portfolio.base_rates import rates_in_use
 from ctsync.questions.portfolio.find import FoundTrial, find
 from ctsync.questions.portfolio.flags import FlagQuestion, TrialFlagRow, find_flags
 from ctsync.questions.portfolio.forecast import (
+    Expectation,
     ExpectedChangeRow,
     expected_change_row,
     forecast_changes,
 )
+from ctsync.questions.portfolio.portfolio import PortfolioRow, find_portfolio, portfolio_question
+from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet, PortfolioSort
 from ctsync.questions.portfolio.watches import WatchRow, member_facts, require_watch, watch_row
 from ctsync.questions.trial.compare import (
     CompareQuestion,
@@ -297,13 +302,60 @@ class TrialDatabase:
         ]
         return Rows(TrialFlagRow, found.rows, notes=notes)
 
-    def forecast(self, *, within: timedelta | str | None = "90d") -> Rows[ExpectedChangeRow]:
-        """List followed trials that will become UNKNOWN or have results due, soonest first.
+    def portfolio(
+        self,
+        *,
+        watch: Words = (),
+        sponsor: Words = (),
+        phase: Words = (),
+        status: Words = (),
+        condition: Words = (),
+        country: Words = (),
+        flag: Words = (),
+        level: Words = (),
+        search: str = "",
+        sort: str = "changed",
+        reverse: bool = False,
+    ) -> Rows[PortfolioRow]:
+        """List the followed trials: milestones, slips, flags and last changes.
+
+        Days and flags are computed for the day of the newest registry data.
+        """
+        chosen: Mapping[PortfolioFacet, Sequence[str]] = {
+            PortfolioFacet.WATCH: arguments.texts(watch),
+            PortfolioFacet.SPONSOR: arguments.texts(sponsor),
+            PortfolioFacet.PHASE: [parse_phase(one) for one in arguments.texts(phase)],
+            PortfolioFacet.STATUS: arguments.texts(status),
+            PortfolioFacet.CONDITION: arguments.texts(condition),
+            PortfolioFacet.COUNTRY: arguments.texts(country),
+            PortfolioFacet.FLAG: arguments.words(flag, FlagId),
+            PortfolioFacet.LEVEL: arguments.words(level, Level),
+        }
+        order = parse_word(sort, PortfolioSort)
+        question = portfolio_question(chosen, search, sort=order, reverse=reverse)
+        found = find_portfolio(self._store, question, today=self._today())
+        return Rows(PortfolioRow, found.rows)
+
+    def forecast(
+        self,
+        *,
+        within: timedelta | str | None = "90d",
+        watch: str | None = None,
+        what: Words = (),
+    ) -> Rows[ExpectedChangeRow]:
+        """List followed trials that will become UNKNOWN or get a flag by time, soonest first.
 
         `within` is the time span to look ahead; None means all.
         """
         today = self._today()
-        found = forecast_changes(self._store, today, within=arguments.span(within))
+        require_watch(self._store, watch)
+        found = forecast_changes(
+            self._store,
+            today,
+            within=arguments.span(within),
+            watch=watch,
+            what=arguments.words(what, Expectation),
+        )
         rows = [expected_change_row(one, today) for one in found.expected]
         notes = [f"{found.later:,} more will later"] if found.later else []
         return Rows(ExpectedChangeRow, rows, notes=notes)

@@ -44,7 +44,7 @@ def faces(shell: Shell, folder: Path) -> dict[str, str]:
         "markdown": shell.run("report", "--since", "all", "--format", "markdown").stdout,
         "json": shell.run("report", "--since", "all", "--format", "json").stdout,
         "page": shell.run("page", SEED).stdout,
-        "site": (folder / "site" / "latest.html").read_text(encoding="utf-8"),
+        "site": (folder / "site" / "days" / "last-30.html").read_text(encoding="utf-8"),
         "changes": shell.run("changes", "--json").stdout,
         "export": shell.run("export", "jsonl", "--what", "events").stdout,
         "csv": shell.run("report", "--since", "all", "--format", "csv").stdout,

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ctsync.store.database import filesystem
+from ctsync.store.database.tables import HEAD_REVISION
 from ctsync.sync import doctor
 from tests.cli.conftest import SEED, Shell, below_header
 from tests.conftest import StillClock
@@ -70,14 +71,15 @@ def test_doctor_creates_and_upgrades_no_database(
     shell.run("doctor")
     assert list(tmp_path.glob("*.db")) == []
     shutil.copy(migrated_file, tmp_path / "ctsync.db")
-    # only one schema exists so far, so pretend that this ctsync has a later one
-    monkeypatch.setattr("ctsync.cli.sync.doctor.HEAD_REVISION", "0002")
-    monkeypatch.setattr("ctsync.sync.doctor.head_revision", lambda: "0002")
+    # pretend that this ctsync has a later schema
+    monkeypatch.setattr("ctsync.cli.sync.doctor.HEAD_REVISION", "later")
+    monkeypatch.setattr("ctsync.sync.doctor.head_revision", lambda: "later")
     findings = found(shell)["database"]
     assert findings["condition"] == "warning"
     assert "ctsync db upgrade" in findings["advice"]
     with closing(sqlite3.connect(tmp_path / "ctsync.db")) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        (found_now,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    assert found_now == HEAD_REVISION
 
 
 def alter(folder: Path, statement: str) -> None:

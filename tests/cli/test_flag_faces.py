@@ -192,26 +192,26 @@ def test_a_mail_has_one_line_of_flags_for_a_trial(report: Report, site: str, mor
     assert f"{LINE}{more}</p>" in mail
 
 
-def test_the_site_has_flags_on_its_index_and_pages(flagged: Shell, tmp_path: Path) -> None:
+def test_the_site_has_flags_on_its_list_days_and_pages(flagged: Shell, tmp_path: Path) -> None:
     asked = flagged.json("flags", "--json")
     flagged.run("site", "site", "--since", "all")
     read = {
         path: one_line((tmp_path / "site" / path).read_text("utf-8"))
-        for path in ("index.html", "latest.html", f"trials/{FLAGGED}.html", "feed.atom")
+        for path in ("trials.html", "days/last-30.html", f"trials/{FLAGGED}.html", "feed.atom")
     }
 
-    index = read["index.html"]
-    assert f'href="trials/{FLAGGED}.html#flags">Flags: {"; ".join(NAMED)}; 2 more</a>' in index
-    assert index.count("Flags:") == 1
-    assert f'{LINE} · <a href="trials/{FLAGGED}.html#flags">rules</a>' in read["latest.html"]
+    trials, days = read["trials.html"], read["days/last-30.html"]
+    assert f'{LINE} · <a href="../trials/{FLAGGED}.html#flags">rules</a>' in days
+    assert days.count("Flags on") == 1
     page = read[f"trials/{FLAGGED}.html"]
-    assert '<h2 id="flags">Flags</h2>' in page
+    assert '<section id="flags">' in page
     for row in asked:
+        assert f'<span class="flag">{row["label"]}</span>' in trials
         assert f"<b>{row['label']}</b>" in page
         assert f"{row['words']} <span" in page
         assert f"({row['source']})" in page
     assert read["feed.atom"].count(LINE) == 1
-    assert "ctsync flags" not in index + read["latest.html"] + page + read["feed.atom"]
+    assert "ctsync flags" not in trials + days + page + read["feed.atom"]
 
 
 @pytest.mark.parametrize("command", ["show", "status"])

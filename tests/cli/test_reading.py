@@ -65,8 +65,8 @@ def test_reading_commands_do_not_upgrade_an_earlier_schema(
 ) -> None:
     file = tmp_path / "ctsync.db"
     file.write_bytes(migrated_file.read_bytes())
-    # only one schema exists so far, so pretend that this ctsync has a later one
-    monkeypatch.setattr("ctsync.store.database.migrate.HEAD_REVISION", "0002")
+    # pretend that this ctsync has a later schema
+    monkeypatch.setattr("ctsync.store.database.migrate.HEAD_REVISION", "later")
     monkeypatch.setattr("ctsync.store.database.migrate.refuse_newer", lambda *_: None)
     assert "ctsync db upgrade" in shell.refuse(*words, exit_code=6)
     assert file.read_bytes() == migrated_file.read_bytes()

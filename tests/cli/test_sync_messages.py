@@ -34,7 +34,7 @@ def watched(shell: Shell, registry: ReplayRegistry) -> Shell:
 def test_a_page_shows_every_version_of_a_trial(watched: Shell, tmp_path: Path) -> None:
     message = watched.run("page", SEED, "--output", "seed.html").stderr
     assert message == f"wrote seed.html: {SEED}, 2 versions\n"
-    assert (tmp_path / "seed.html").read_text().count("<section id=") == 2
+    assert (tmp_path / "seed.html").read_text().count('<section id="v') == 3
     assert watched.run("page", SEED).stdout.startswith("<!DOCTYPE html>")
 
 
@@ -56,7 +56,8 @@ def test_a_site_written_again_writes_only_what_changed(watched: Shell, tmp_path:
     (day,) = (name for name in files if name.startswith("days/20"))
     assert files == {
         *(f"{page}.html" for page in pages), "feed.atom", "feed.json", "assets/style.css",
-        "assets/icon.svg", f"trials/{SEED}.html", f"trials/{OTHER}.html", day,
+        "assets/icon.svg", "portfolio.csv", "portfolio.xlsx", "portfolio.json", "portfolio.ics",
+        f"trials/{SEED}-1-2.html", f"trials/{SEED}.html", f"trials/{OTHER}.html", day,
         "days/last-7.html", "days/last-30.html", "days/mine.html",
         *(name for name in files if name.startswith("changes/") or name.endswith(".js")),
     }  # fmt: skip

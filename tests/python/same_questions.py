@@ -36,6 +36,15 @@ def questions(trials: Sequence[str], watch: str) -> Iterator[Question]:
     )
     yield ("flags",), lambda db: db.flags()
     yield ("flags", "--all", "--watch", watch), lambda db: db.flags(all=True, watch=watch)
+    yield ("portfolio",), lambda db: db.portfolio()
+    yield (
+        ("portfolio", "--watch", watch, "--status", "recruiting", "--sort", "slip"),
+        lambda db: db.portfolio(watch=watch, status="recruiting", sort="slip"),
+    )
+    yield (
+        ("forecast", "--watch", watch, "--what", "unknown", "--within", "all"),
+        lambda db: db.forecast(watch=watch, what="unknown", within=None),
+    )
     yield ("forecast",), lambda db: db.forecast()
     yield ("forecast", "--within", "all"), lambda db: db.forecast(within=None)
     yield ("watch", "list"), lambda db: db.watches()
@@ -70,7 +79,9 @@ def answer_of_command(words: tuple[str, ...], env: dict[str, str | None]) -> Any
     """Return the answer of a command with `--json`."""
     done = CliRunner().invoke(main, [*words, "--json"], env=env)
     assert done.exit_code == 0, f"{words}: {done.output}"
-    return json.loads(done.stdout)
+    answer = json.loads(done.stdout)
+    # the command writes a page with its counts, the call returns its rows
+    return answer["rows"] if words[0] == "portfolio" else answer
 
 
 def answer_in_python(ask: Ask, db: ctsync.TrialDatabase) -> Any:

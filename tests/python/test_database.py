@@ -53,6 +53,9 @@ WRONG: list[tuple[tuple[str, ...], Callable[[ctsync.TrialDatabase], object]]] = 
     (("flags", "--flag", "late"), lambda db: db.flags(flag="late")),
     (("flags", "--sponsor", "zzz"), lambda db: db.flags(sponsor="zzz")),
     (("forecast", "--within", "soon"), lambda db: db.forecast(within="soon")),
+    (("portfolio", "--sort", "colour"), lambda db: db.portfolio(sort="colour")),
+    (("portfolio", "--sponsor", "zzz"), lambda db: db.portfolio(sponsor="zzz")),
+    (("forecast", "--watch", "mime"), lambda db: db.forecast(watch="mime")),
     (("timeline", "NCT00000001"), lambda db: db.timeline("NCT00000001")),
 ]
 

@@ -17,28 +17,14 @@ from ctsync.model import Level
 from ctsync.questions.portfolio.portfolio import (
     PAGE,
     PortfolioPageRow,
-    PortfolioQuestion,
     PortfolioRow,
     find_portfolio,
+    portfolio_question,
 )
 from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet, PortfolioSort
 from ctsync.record.enum_words import enum_words
 from ctsync.record.flags import FlagId
 from ctsync.record.value_text import counted
-
-_ASCENDING = frozenset(
-    {
-        PortfolioSort.NCT_ID,
-        PortfolioSort.TITLE,
-        PortfolioSort.SPONSOR,
-        PortfolioSort.PHASE,
-        PortfolioSort.STATUS,
-        PortfolioSort.MILESTONE,
-        PortfolioSort.PRIMARY_COMPLETION,
-        PortfolioSort.UNKNOWN,
-    }
-)
-"""What is sorted upwards unless --reverse is given; the others have their largest values first."""
 
 
 @click.command(
@@ -124,18 +110,18 @@ def portfolio(
         PortfolioFacet.WATCH: watches,
         PortfolioFacet.SPONSOR: sponsors,
         PortfolioFacet.PHASE: phases,
-        PortfolioFacet.STATUS: [one.strip().replace(" ", "_").upper() for one in statuses],
+        PortfolioFacet.STATUS: statuses,
         PortfolioFacet.CONDITION: conditions,
         PortfolioFacet.COUNTRY: countries,
         PortfolioFacet.FLAG: flag_ids,
         PortfolioFacet.LEVEL: levels,
     }
     is_table = not as_json and wanted is None
-    question = PortfolioQuestion(
+    question = portfolio_question(
         chosen,
         text,
-        sort,
-        descending=(sort not in _ASCENDING) is not reverse,
+        sort=sort,
+        reverse=reverse,
         page=page,
         limit=limit or (PAGE if is_table else None),
     )

@@ -49,6 +49,42 @@ class PortfolioQuestion:
     after: NctId | None = None
 
 
+_ASCENDING = frozenset(
+    {
+        PortfolioSort.NCT_ID,
+        PortfolioSort.TITLE,
+        PortfolioSort.SPONSOR,
+        PortfolioSort.PHASE,
+        PortfolioSort.STATUS,
+        PortfolioSort.MILESTONE,
+        PortfolioSort.PRIMARY_COMPLETION,
+        PortfolioSort.UNKNOWN,
+    }
+)
+"""What is sorted upwards unless `reverse` is asked; the others have their largest values first."""
+
+
+def portfolio_question(
+    chosen: Mapping[PortfolioFacet, Sequence[str]],
+    text: str = "",
+    *,
+    sort: PortfolioSort = PortfolioSort.CHANGED,
+    reverse: bool = False,
+    page: int = 1,
+    limit: int | None = None,
+) -> PortfolioQuestion:
+    """Return the question that people ask: statuses in any spelling, the usual direction."""
+    statuses = [one.strip().replace(" ", "_").upper() for one in chosen[PortfolioFacet.STATUS]]
+    return PortfolioQuestion(
+        {**chosen, PortfolioFacet.STATUS: statuses},
+        text,
+        sort,
+        descending=(sort not in _ASCENDING) is not reverse,
+        page=page,
+        limit=limit,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedDateRow:
     """What a trial planned as its primary completion from one day on."""

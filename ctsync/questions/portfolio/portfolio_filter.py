@@ -129,6 +129,8 @@ def require_values(trials: Sequence[PortfolioTrial], chosen: Chosen) -> None:
         if not values or not trials:
             continue
         known = {value for trial in trials for value in _VALUES[facet](trial)}
+        if not known:
+            raise UsageError(f"no followed trial has a {facet}")
         folded = {value.casefold() for value in known}
         for value in values:
             if value.casefold() not in folded:
