@@ -123,10 +123,16 @@ def filtered(
     return found, tuple(facets)
 
 
+_VOCABULARIES = frozenset(
+    {PortfolioFacet.PHASE, PortfolioFacet.STATUS, PortfolioFacet.FLAG, PortfolioFacet.LEVEL}
+)
+"""Facets whose values are known in advance: no trial may have one of them today."""
+
+
 def require_values(trials: Sequence[PortfolioTrial], chosen: Chosen) -> None:
     """Raise UsageError, with the likely values, if no trial has a chosen value."""
     for facet, values in chosen.items():
-        if not values or not trials:
+        if not values or not trials or facet in _VOCABULARIES:
             continue
         known = {value for trial in trials for value in _VALUES[facet](trial)}
         if not known:

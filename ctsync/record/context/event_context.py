@@ -47,8 +47,13 @@ def context_of(
 def shown_context(
     event: Event, rates: BaseRates | None = PUBLISHED_RATES, *, sponsor: str | None = None
 ) -> tuple[ContextNote, ...]:
-    """Return the context to show to people: rates only beside notable and critical changes."""
+    """Return the context to show to people.
+
+    Rates, and the rules of flags, stand only beside notable and critical changes.
+    """
     is_rated = event.level.reaches(Level.NOTABLE)
+    if event.kind is Kind.FLAG and not is_rated:
+        return ()
     notes = context_of(event, rates, sponsor=sponsor)
     return tuple(note for note in notes if is_rated or not note.rates)
 

@@ -58,6 +58,19 @@ def flag_changes(older: RecordOnDay, newer: RecordOnDay) -> Iterator[FlagChange]
 
 
 _OF_RESULTS = (FlagId.RESULTS_DUE, FlagId.RESULTS_OVERDUE)
+_DATES = ("status", "primary completion", "completion")
+_READ = {
+    FlagId.RESULTS_DUE: ("start", *_DATES, "certificate of delay"),
+    FlagId.RESULTS_OVERDUE: ("start", *_DATES, "certificate of delay"),
+    FlagId.REPORTED_LATE: (*_DATES, "certificate of delay"),
+    FlagId.LATE_CERTIFICATE: (*_DATES, "certificate of delay"),
+    FlagId.VERIFICATION_STALE: ("verified", "status"),
+    FlagId.OPEN_PAST_COMPLETION: _DATES,
+    FlagId.RECRUITING_PAST_PRIMARY_COMPLETION: ("status", "primary completion"),
+    FlagId.IMPLAUSIBLE_ENROLLMENT: ("enrollment",),
+    FlagId.ZERO_ENROLLMENT: ("enrollment", "status"),
+}
+"""What a rule reads of a record; the others read the start alone."""
 
 
 def _why_cleared(flag_id: FlagId, older: StudyValues, newer: StudyValues) -> str:
@@ -67,7 +80,7 @@ def _why_cleared(flag_id: FlagId, older: StudyValues, newer: StudyValues) -> str
     before, after = _facts(older), _facts(newer)
     edited = [
         f"{name} {before[name] or 'none'} -> {after[name] or 'none'}"
-        for name in after
+        for name in _READ.get(flag_id, ("start",))
         if before[name] != after[name]
     ]
     if edited:

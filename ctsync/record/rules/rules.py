@@ -297,7 +297,9 @@ RULES: tuple[Rule, ...] = (
     Rule("R-FLG-03", _ADMINISTRATIVE, _FLAG,
          "the last verification is more than a year old, or no longer is",
          (_when("flag", "is", "verification_stale"),)),
-    Rule("R-FLG-02", _ROUTINE, _FLAG, "another flag is no longer true",
+    Rule("R-FLG-02", _ROUTINE, _FLAG, "results are no longer overdue",
+         (_when("flag", "is", "results_overdue"),)),
+    Rule("R-FLG-05", _ADMINISTRATIVE, _FLAG, "another flag is no longer true",
          (_when("holds", "is", value=False),)),
     Rule("R-FLG-04", _ROUTINE, _FLAG, "another flag became true"),
     # administrative by nature
