@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,5 +35,7 @@ def test_each_link_of_the_site_of_real_trials_leads_somewhere(
     shell.run("site", str(tmp_path / "site"), "--since", since)
 
     files = files_of(tmp_path / "site")
-    assert sum(name.startswith("trials/") for name in files) == len(followed)
+    assert {name for name in files if re.fullmatch(r"trials/NCT\d{8}\.html", name)} == {
+        f"trials/{nct_id}.html" for nct_id in followed
+    }
     check(files)

@@ -30,6 +30,8 @@ from ctsync.report.trial.trial_profile import sites_by_country, trial_facts
 from ctsync.store.store import Store
 
 _OUTCOMES = "protocolSection.outcomesModule"
+_FORECAST_DAYS = 366
+"""What is expected later than that is no news for a page; `ctsync forecast --within all` has it."""
 _RESULTS = b',"resultsSection":{'
 
 
@@ -148,6 +150,8 @@ def _outcomes(record: Record) -> Mapping[str, Any]:
 
 def _forecast(store: Store, nct_id: NctId, today: date) -> Iterator[ForecastLine]:
     for row in expected_of_trial(store, nct_id, today):
+        if row.days > _FORECAST_DAYS:
+            return
         if row.what is not Expectation.UNKNOWN:
             yield ForecastLine(row.on, FLAG_LABELS[FlagId(row.what.value)].lower(), row.why)
         elif row.outlook is Outlook.OVERDUE:
