@@ -31,7 +31,7 @@ from ctsync.store.store import Store
 
 _OUTCOMES = "protocolSection.outcomesModule"
 _FORECAST_DAYS = 366
-"""What is expected later than that is no news for a page; `ctsync forecast --within all` has it."""
+"""A page leaves out what is expected later; `ctsync forecast --within all` lists it."""
 _RESULTS = b',"resultsSection":{'
 
 
