@@ -33,9 +33,13 @@ __all__ = ["corpus"]  # a fixture
 CHROMIUM = os.environ.get("CTSYNC_TEST_CHROMIUM") or shutil.which("chromium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start Chromium; skip the test if it or Playwright is not installed."""
+    """Start Chromium; skip the test if it or Playwright is not installed.
+
+    Playwright runs an event loop in this thread until it is stopped, so no test of another file may
+    run meanwhile: a mail server would not start.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     if CHROMIUM is None:
         pytest.skip("needs Chromium; install it or set CTSYNC_TEST_CHROMIUM")

@@ -33,13 +33,20 @@ def opened(browser: Browser, errors: list[str], size: str, **options: Any) -> Pa
     return page
 
 
+def wait_for_count(page: Page, text: str | re.Pattern[str]) -> None:
+    """Wait until the page says how many trials it shows."""
+    # a condition in JavaScript would be text to evaluate, which the policy of the pages forbids
+    expect = pytest.importorskip("playwright.sync_api").expect
+    expect(page.locator("[data-count]")).to_have_text(text, timeout=30_000)
+
+
 @pytest.fixture(params=list(SIZES))
 def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
     """Open the portfolio at one size; the page must report no error."""
     errors: list[str] = []
     page = opened(browser, errors, request.param)
     page.goto(f"{address}/trials.html")
-    page.wait_for_function(f"document.querySelector('[data-count]').textContent === '{TRIALS}'")
+    wait_for_count(page, f"{TRIALS}")
     yield page
     if folder := os.environ.get("CTSYNC_SCREENSHOTS"):
         name = f"{request.node.name.partition('[')[0]}-{request.param}.png"
@@ -119,7 +126,7 @@ def test_a_link_shows_the_same_view_and_back_leads_to_it(
     page.wait_for_url("**/trials/NCT*.html")
     assert page.get_by_role("heading", level=1).is_visible()
     page.go_back()
-    page.wait_for_function("document.querySelector('[data-count]').textContent.endsWith(' of 600')")
+    wait_for_count(page, re.compile(r" of 600$"))
     assert shown(page, 0) == seen
     page.go_back()
     assert "sort=" not in page.url
@@ -127,7 +134,7 @@ def test_a_link_shows_the_same_view_and_back_leads_to_it(
     errors: list[str] = []
     other = opened(browser, errors, "desk")
     other.goto(view)
-    other.wait_for_function("document.querySelector('[data-count]').textContent.endsWith(' 600')")
+    wait_for_count(other, re.compile(r" 600$"))
     assert len(shown(other, 0)) == len(seen)
     assert other.locator("th[aria-sort=descending]").inner_text().startswith("Slip")
     other.context.close()
@@ -165,7 +172,7 @@ def test_changes_since_the_last_visit_are_marked(browser: Browser, address: str)
     assert page.locator("[data-new]").is_hidden()
     page.evaluate("localStorage.setItem('ctsync-seen', '2026-03-09'); sessionStorage.clear()")
     page.reload()
-    page.wait_for_function(f"document.querySelector('[data-count]').textContent === '{TRIALS}'")
+    wait_for_count(page, f"{TRIALS}")
     button = page.locator("[data-new]")
     assert re.fullmatch(r"\d+ new since 2026-03-09", button.inner_text())
     button.click()
