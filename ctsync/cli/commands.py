@@ -136,7 +136,7 @@ COMMANDS: Mapping[str, Entry] = {
         "Show the rules that set the level of a change.",
     ),
     "runs": Entry(
-        "questions.runs",
+        "operation.runs",
         "runs_command",
         "List runs, newest first, or show one run.",
     ),
@@ -154,7 +154,7 @@ COMMANDS: Mapping[str, Entry] = {
         "Write a static site with today's changes, all trials and feeds.",
     ),
     "status": Entry(
-        "questions.status",
+        "operation.status",
         "status",
         "Show whether all is well, or the state of trials.",
     ),
