@@ -70,7 +70,7 @@ def columns_of(row_type: type) -> Mapping[str, ColumnType]:
 
 
 def values_of(row: Any) -> Row:
-    """Return a row as values of its columns."""
+    """Return the value of each column of a row."""
     found: Row = {}
     row_type: type = type(row)
     for name, read in _fields(row_type).items():

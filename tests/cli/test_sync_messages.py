@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,17 @@ def test_a_site_written_again_writes_only_what_changed(watched: Shell, tmp_path:
     }  # fmt: skip
     assert "3 deleted" in said  # the two above, and the day before the newest
     assert f"{SEED}#v2" in (place / "feed.atom").read_text()
+
+
+def test_a_damaged_record_does_not_prevent_the_site(watched: Shell, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "ctsync.db")) as database, database:
+        database.execute("UPDATE bodies SET data = x'00'")
+    watched.run("site", str(tmp_path / "site"), "--since", "all")
+
+    page = (tmp_path / "site" / "trials" / f"{SEED}.html").read_text()
+    assert "Terminated" in page
+    assert f"{SEED}-1-2.html" not in page  # a comparison that cannot be made has no link
+    assert not (tmp_path / "site" / "trials" / f"{SEED}-1-2.html").exists()
 
 
 @pytest.mark.parametrize("command", [("page", SEED, "--output"), ("report", "--output"), ("site",)])

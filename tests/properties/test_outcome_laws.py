@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ctsync.record.outcomes import OutcomeLabel, compare_outcomes
@@ -46,6 +46,21 @@ SWAPPED = {
     "primary_from_secondary": "primary_to_secondary",
     **{f"added_{part}": f"omitted_{part}" for part in ("measurement", "timing", "aggregation")},
 }
+# the last two of each can be paired in two ways that are equally good
+TIED_BEFORE = {
+    "primaryOutcomes": [
+        {"measure": "pain score"},
+        {"measure": "pain score by MRI"},
+        {"measure": "overall survival", "timeFrame": "1 days"},
+    ]
+}
+TIED_AFTER = {
+    "primaryOutcomes": [
+        {"measure": "pain score"},
+        {"measure": "HbA1c"},
+        {"measure": "Number of participants with HbA1c"},
+    ]
+}
 SWAPPED |= {after: before for before, after in SWAPPED.items()}
 
 
@@ -75,6 +90,7 @@ def test_the_order_of_the_lists_does_not_matter(
 
 @settings(max_examples=20)
 @given(MODULES, MODULES)
+@example(TIED_BEFORE, TIED_AFTER)
 def test_exchanging_the_sides_exchanges_added_and_omitted(
     before: dict[str, list[Any]], after: dict[str, list[Any]]
 ) -> None:

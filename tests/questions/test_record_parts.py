@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
@@ -100,6 +100,18 @@ def test_a_page_says_what_the_trial_is(store: Store, trial: NctId) -> None:
 
     assert facts["Primary completion"] == "2021-06 (estimated)"
     assert "Start" in facts
+
+
+def test_a_page_forecasts_one_year(store: Store, trial: NctId) -> None:
+    days = {
+        until: [line.day for line in trial_page(store, trial, until=until).forecast]
+        for until in (NOW.replace(year=2019), NOW.replace(year=2020, month=9))
+    }
+
+    soon, later = days.values()
+    assert soon == []
+    assert later
+    assert all(day <= date(2021, 9, 14) for day in later)
 
 
 def test_a_trial_that_is_gone_keeps_the_parts_of_its_last_record(store: Store) -> None:

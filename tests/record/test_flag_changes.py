@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ctsync.model import Level
 from ctsync.record.compare.canonical import key_fields
-from ctsync.record.context import context_of
+from ctsync.record.context import context_of, shown_context
 from ctsync.record.events.flag_event import flag_events
 from ctsync.record.flags import FlagId
 from ctsync.record.flags.change_days import next_flag_day
@@ -117,3 +117,30 @@ def test_the_words_and_levels_of_the_events() -> None:
     )
     assert short(event) == "verification more than a year old no longer"
     assert context_of(event) == ()
+
+
+def test_a_cleared_flag_names_only_what_its_rule_reads() -> None:
+    open_ = make_study(
+        TRIAL,
+        overallStatus="RECRUITING",
+        statusVerifiedDate="2026-01",
+        primaryCompletionDateStruct={"date": "2025-03"},
+        completionDateStruct={"date": "2025-06", "type": "ESTIMATED"},
+        designModule={"enrollmentInfo": {"count": 20}},
+    )
+    closed = make_study(
+        TRIAL,
+        overallStatus="COMPLETED",
+        statusVerifiedDate="2026-02",
+        primaryCompletionDateStruct={"date": "2025-03"},
+        completionDateStruct={"date": "2025-06", "type": "ACTUAL"},
+        designModule={"enrollmentInfo": {"count": 17}},
+    )
+    event, _ = flag_events(changed(open_, closed), DAY, thresholds=Thresholds())
+    assert event.summary == "Open past completion no longer: status Recruiting -> Completed"
+    # the edit of the status has a line of its own
+    assert (event.rule, event.level) == ("R-FLG-05", Level.ADMINISTRATIVE)
+    event, _ = flag_events(changed(closed, open_), DAY, thresholds=Thresholds())
+    assert (event.rule, event.level) == ("R-FLG-04", Level.ROUTINE)
+    assert context_of(event)  # in JSON
+    assert not shown_context(event)

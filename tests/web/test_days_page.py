@@ -26,6 +26,7 @@ from tests.report.examples import (
     report,
     status,
     stored,
+    timeline,
 )
 from tests.web.contents import LOAD_DAY, RUN, an_id, days_content, frame
 
@@ -69,6 +70,14 @@ def test_at_most_seven_cards_are_shown_and_the_rest_is_counted_with_a_link() -> 
         r'<a href="changes.html#d2019-07-17">4 more trials changed: 4 notable</a>', page
     )
     assert "11 trials changed: 5 critical, 6 notable" in page
+
+
+def test_a_card_draws_a_planned_date_that_moved() -> None:
+    page = days_page(HERE, days_content(report(timelines={SLOW: timeline()})))
+
+    assert page.count('<div class="card-chart">') == 1
+    assert "primary completion first 2012-02 (estimated), now 2014-05" in words_of(page)
+    assert "card-chart" not in days_page(HERE, days_content(report()))
 
 
 def test_a_routine_card_gives_no_reason() -> None:
