@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ctsync.errors import UsageError
-from ctsync.model import JsonObject, NctId, RegistryVersion, Source, State
+from ctsync.model import JsonObject, Level, NctId, RegistryVersion, Source, State
 from ctsync.questions.portfolio.portfolio import (
     PortfolioPageRow,
     PortfolioQuestion,
@@ -123,6 +123,9 @@ def test_a_row_says_how_far_the_date_slipped_and_what_comes_next(kept: Store) ->
     assert (row.enrollment, row.enrollment_type, row.enrollment_target) == (150, "ACTUAL", 200)
     assert row.last_change
     assert f"{row.last_change.day}" == "2026-01-20"
+    # all changes of that day, in the words of a report, worst first
+    assert row.last_change.summary == "150 of 200 enrolled; primary completion +5 months"
+    assert row.last_change.level is Level.CRITICAL
     assert row.watches == ("asthma", "every")
     assert row.countries == ("France", "Spain")
 

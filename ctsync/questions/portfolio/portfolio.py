@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,6 +24,8 @@ from ctsync.questions.portfolio.portfolio_filter import (
 from ctsync.questions.portfolio.portfolio_trials import Milestone, PortfolioTrial, read_portfolio
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.flags import FlagId
+from ctsync.report.summary import trial_row
+from ctsync.report.words.net_changes import net_changes
 from ctsync.store.data.events import EventFilter
 from ctsync.store.derived.portfolio_heads import PlannedVersion
 from ctsync.store.store import Store
@@ -97,16 +100,16 @@ class PlannedDateRow:
 
 @dataclass(frozen=True, slots=True)
 class SubstantiveChangeRow:
-    """The newest change of a trial that is not administrative; the worst one of that day."""
+    """The newest changes of a trial that are not administrative."""
 
     day: date
     """The day of the registry data or of the post that showed it."""
     level: Level
-    """Its level."""
+    """The worst level of that day."""
     label: str
-    """What changed."""
+    """The name of the field that the worst change concerns."""
     summary: str
-    """The change in words."""
+    """The changes of that day in words, worst first, as in the row of a report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +235,12 @@ def portfolio_rows(
     """Yield the rows of trials, after reading what only a shown row needs."""
     planned = store.portfolio.planned([trial.nct_id for trial in trials])
     ids = [trial.change.event_id for trial in trials if trial.change]
-    events = store.events.find(EventFilter(event_ids=ids)) if ids else []
-    by_id = {one.event_id: one for one in events}
+    beside = store.portfolio.changes_beside(ids)
+    events: dict[NctId, list[StoredEvent]] = defaultdict(list)
+    for stored in store.events.find(EventFilter(event_ids=beside)) if beside else ():
+        events[stored.nct_id].append(stored)
     for trial in trials:
-        change = by_id.get(trial.change.event_id) if trial.change else None
-        yield _row(trial, planned[trial.nct_id], change, as_of)
+        yield _row(trial, planned[trial.nct_id], events.get(trial.nct_id, ()), as_of)
 
 
 def _start(ordered: Sequence[PortfolioTrial], asked: PortfolioQuestion) -> int:
@@ -251,7 +255,7 @@ def _start(ordered: Sequence[PortfolioTrial], asked: PortfolioQuestion) -> int:
 def _row(
     trial: PortfolioTrial,
     versions: Sequence[PlannedVersion],
-    change: StoredEvent | None,
+    changes: Sequence[StoredEvent],
     as_of: date,
 ) -> PortfolioRow:
     head, facts = trial.head, trial.facts
@@ -282,7 +286,7 @@ def _row(
         flags=trial.flags,
         unknown_on=_day(facts.unknown_on),
         has_results=newest.has_results,
-        last_change=None if change is None else _change_row(change),
+        last_change=_change_row(changes) if changes else None,
         watches=trial.watches,
         url=STUDY_PAGE + trial.nct_id,
     )
@@ -316,10 +320,14 @@ def _target(versions: Sequence[PlannedVersion]) -> int | None:
     return next(targets, None)
 
 
-def _change_row(change: StoredEvent) -> SubstantiveChangeRow:
-    event = change.event
-    happened = change.happened or change.fetched
-    return SubstantiveChangeRow(happened.date(), event.level, event.label, event.summary)
+def _change_row(changes: Sequence[StoredEvent]) -> SubstantiveChangeRow:
+    """Say what a report says of these changes, which happened at one time."""
+    by_weight = net_changes(changes)
+    happened = changes[0].happened or changes[0].fetched
+    worst = by_weight[0]
+    return SubstantiveChangeRow(
+        happened.date(), worst.level, worst.event.label, trial_row(by_weight)
+    )
 
 
 SCHEMAS = {"portfolio": PortfolioPageRow}

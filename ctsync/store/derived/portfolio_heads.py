@@ -10,7 +10,19 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Text, and_, bindparam, case, func, not_, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    not_,
+    select,
+    type_coerce,
+)
 
 from ctsync.model import Kind, Level, NctId, State
 from ctsync.store.data.watched_trials import is_taken_over
@@ -24,7 +36,7 @@ from ctsync.store.database.tables import (
     WATCHES,
 )
 
-_NO_CHANGES = (Kind.FIRST_SEEN, Kind.REGISTERED, Kind.ENTERED, Kind.LEFT)
+_NO_CHANGES = (Kind.FIRST_SEEN, Kind.REGISTERED, Kind.ENTERED, Kind.LEFT, Kind.FLAG)
 
 
 class PortfolioHead(NamedTuple):
@@ -126,6 +138,23 @@ class PortfolioReads(Reads):
             rows = connection.execute(_last_changes()).all()
         return {NctId(one): LastChange(key, levels[level], at) for one, key, level, at in rows}
 
+    def changes_beside(self, event_ids: Sequence[int]) -> list[int]:
+        """Return the ids of the substantive changes of the same trials at the same times."""
+        one, beside = EVENTS.alias("one"), EVENTS.alias("beside")
+        statement = (
+            select(beside.c.id)
+            .select_from(one)
+            .join(
+                beside, and_(beside.c.nct_id == one.c.nct_id, beside.c.happened == one.c.happened)
+            )
+        )
+        found: list[int] = []
+        with self._reading() as connection:
+            for batch in batches(event_ids):
+                wanted = statement.where(one.c.id.in_(batch), *_is_substantive(beside))
+                found += connection.scalars(wanted)
+        return found
+
     def planned(self, ids: Sequence[NctId]) -> dict[NctId, list[PlannedVersion]]:
         """Return what each version of these trials planned, oldest first."""
         found: dict[NctId, list[PlannedVersion]] = {nct_id: [] for nct_id in ids}
@@ -194,17 +223,17 @@ def _outermost(choose: Any) -> Any:
     )
 
 
+def _is_substantive(events: FromClause) -> tuple[ColumnElement[bool], ...]:
+    return events.c.level != Level.ADMINISTRATIVE, events.c.kind.not_in(_NO_CHANGES)
+
+
 @cache
 def _last_changes() -> Select[str, int, str, datetime]:
     one = EVENTS.alias("one")
     rank = case({level.value: level.rank for level in Level}, value=one.c.level)
     newest = (
         select(one.c.id)
-        .where(
-            one.c.nct_id == TRIALS.c.nct_id,
-            one.c.level != Level.ADMINISTRATIVE,
-            one.c.kind.not_in(_NO_CHANGES),
-        )
+        .where(one.c.nct_id == TRIALS.c.nct_id, *_is_substantive(one))
         .order_by(one.c.happened.desc(), rank, one.c.id)
         .limit(1)
         .correlate(TRIALS)

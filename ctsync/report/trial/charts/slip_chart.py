@@ -42,7 +42,7 @@ RIGHT = 132
 _TOP = 16
 _STYLES = {"start": "start", "primary completion": "primary", "completion": "final"}
 _NAMES = {"primary completion": "primary compl."}
-_TODAY = 40
+_DAY_LABEL = 70
 _LABEL = 3 * LINE + 4
 
 
@@ -159,17 +159,17 @@ def _grid(x: DayScale, y: DayScale, bottom: float) -> Iterator[Shape]:
 
 
 def _diagonal(until: date, x: DayScale, y: DayScale) -> Iterator[Shape]:
-    """Yield the line on which a date is the day that it was given, and the line of today."""
+    """Yield the line on which a date is the day that it was given, and that of the last day."""
     start, end = max(x.first, y.first), min(x.last, y.last, until)
     if start < end:
         line = (x.at(start), y.at(start)), (x.at(end), y.at(end))
         yield ChartLine(*line, "chart-today", "the planned date is the day itself")
     if inside(x, until):
         place = x.at(until)
-        yield ChartLine((place, y.start), (place, y.end), "chart-now", f"today, {until}")
+        yield ChartLine((place, y.start), (place, y.end), "chart-now", f"until {until}")
         # left of the line, where no label of a date stands, unless that is left of the chart
-        anchor = "start" if place - x.start < _TODAY else "end"
-        yield ChartText((place, y.end - 2), "today", "chart-tick", anchor)
+        anchor = "start" if place - x.start < _DAY_LABEL else "end"
+        yield ChartText((place, y.end - 2), f"{until}", "chart-tick", anchor)
 
 
 def _track(track: DateTrack, until: date, x: DayScale, y: DayScale) -> Iterator[Shape]:
