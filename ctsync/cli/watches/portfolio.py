@@ -24,7 +24,7 @@ from ctsync.questions.portfolio.portfolio import (
 from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet, PortfolioSort
 from ctsync.record.enum_words import enum_words
 from ctsync.record.flags import FlagId
-from ctsync.record.value_text import counted
+from ctsync.record.value_text import counted, short_signed_days
 
 
 @click.command(
@@ -172,7 +172,7 @@ def _cells(row: PortfolioRow) -> tuple[str, ...]:
         f"{row.milestone}".replace("_", " ") if row.milestone else "-",
         "-" if row.milestone_days is None else f"{row.milestone_days}",
         row.primary_completion_date.text if row.primary_completion_date else "-",
-        "-" if row.slip_days is None else f"{row.slip_days:+} d" if row.slip_days else "0 d",
+        "-" if row.slip_days is None else short_signed_days(row.slip_days),
         _enrollment(row),
         ", ".join(row.flags) or "-",
         f"{change.day}" if change else "-",

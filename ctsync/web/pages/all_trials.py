@@ -15,6 +15,7 @@ from ctsync.questions.portfolio.portfolio import PortfolioPageRow, PortfolioRow
 from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet, PortfolioSort
 from ctsync.record.enum_words import enum_words, phase_words
 from ctsync.record.flags import FLAG_LABELS
+from ctsync.record.value_text import short_signed_days
 from ctsync.report.rows.row_json import dump
 from ctsync.report.trial.charts.status_band import STOPPED
 from ctsync.report.words.trial_heading import cut_at_word
@@ -135,6 +136,7 @@ def _page(
         milestone_words=MILESTONE_WORDS,
         phase=_phase,
         draw_planned_dates=draw_planned_dates,
+        moved=short_signed_days,
         pill=_pill,
     )
 
