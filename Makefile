@@ -41,7 +41,7 @@ FAST := not slow and not bench and not bench_registry and not soak
 test: $(VENV)/.test
 	$(PYTEST) -m "$(FAST)" $(ARGS)
 
-test-all: $(VENV)/.test $(VENV)/.analysis
+test-all: $(VENV)/.slow $(VENV)/.analysis
 	$(PYTEST) $(ARGS)
 
 bench: $(VENV)/.test
@@ -143,7 +143,7 @@ $(VENV)/.locked: $(VENV)/.bare pyproject.toml requirements/ci.txt
 	$(PIP) --require-hashes --only-binary :all: --requirement requirements/ci.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m pip check
-	@for mark in pip run test docs lint audit locked; do touch $(VENV)/.$$mark; done
+	@for mark in pip run test slow docs lint audit locked; do touch $(VENV)/.$$mark; done
 
 $(VENV)/.locked-analysis: $(VENV)/.locked requirements/analysis.txt
 	$(PIP) --require-hashes --no-build-isolation --requirement requirements/analysis.txt
@@ -163,6 +163,10 @@ $(VENV)/.run: $(VENV)/.pip pyproject.toml
 
 $(VENV)/.test: $(VENV)/.run
 	$(PIP) --group test
+	@touch $@
+
+$(VENV)/.slow: $(VENV)/.test
+	$(PIP) --group slow
 	@touch $@
 
 $(VENV)/.analysis: $(VENV)/.test

@@ -29,6 +29,8 @@ VIOLATIONS = {
     "APScheduler only in the daemon": ("sync", "import apscheduler"),
     "smtplib only in deliver.channels.email": ("deliver", "import smtplib"),
     "css-inline only in report.mail.mail_html": ("store", "import css_inline"),
+    "icalendar only in export.portfolio_calendar": ("web", "import icalendar"),
+    "the web frameworks only in the web": ("cli", "import uvicorn"),
     "pyarrow only in export, and for the types of python.rows": ("store", "import pyarrow"),
     "pandas and polars only in python.rows": ("export", "import polars"),
     "click and rich only in the command line": ("report", "import rich"),
@@ -36,8 +38,8 @@ VIOLATIONS = {
 }
 # packages that only some commands need, so that `ctsync --help` must not import them
 HEAVY = (
-    "alembic apscheduler css_inline deepdiff jinja2 pandas polars pyarrow pydantic requests rich "
-    "sqlalchemy tenacity"
+    "alembic apscheduler css_inline deepdiff fastapi icalendar jinja2 mcp pandas polars pyarrow "
+    "pydantic requests rich sqlalchemy starlette tenacity uvicorn"
 )
 
 
