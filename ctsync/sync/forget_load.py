@@ -21,22 +21,27 @@ from ctsync.sync.history.rederive_events import rederive_events, rewrite
 
 @dataclass(frozen=True, slots=True)
 class UndoneLoad:
-    """The stored rows whose load or time was changed."""
+    """The stored rows whose load or time was changed.
+
+    `removed_flags` is the number of events of flags that only the wrong day of the load explained.
+    """
 
     redated: RedatedLoad
     forgotten: ForgottenLoad
+    removed_flags: int
 
 
 def forget_load(
     store: Store, load: datetime, *, now: datetime, thresholds: Thresholds
 ) -> UndoneLoad | None:
-    """Undo a load of the run log; return None if no run saw it. Deletes no version or event.
+    """Undo a load of the run log; return None if no run saw it. Deletes no version.
 
     1. Give its versions and events the day on which a run first saw it.
     2. Derive the events of trials with several versions again, in one transaction per trial.
        Events that differ only in level or wording are not changed.
     3. Remove the load from runs, watches, trials and scans.
-    4. Derive the flags again that changed in this load: they depend on its day.
+    4. Derive the flags again that changed in this load: they depend on its day. An event of a flag
+       that had not changed on the right day is deleted; all other events stay.
     """
     with store.unit() as unit:
         redated = unit.loads.redate(load, now=now)
@@ -45,8 +50,10 @@ def forget_load(
     _derive_again(store, redated.trials, thresholds)
     with store.unit() as unit:
         forgotten = unit.loads.forget(load, now=now)
-    _derive_again(store, _flagged(store, redated.seen), thresholds)
-    return UndoneLoad(redated, forgotten)
+    flags = _flags_of(redated.seen)
+    found = store.events.find(flags)
+    _derive_again(store, sorted({stored.nct_id for stored in found}), thresholds)
+    return UndoneLoad(redated, forgotten, removed_flags=len(found) - store.events.count(flags))
 
 
 def _derive_again(store: Store, trials: Sequence[NctId], thresholds: Thresholds) -> None:
@@ -56,8 +63,6 @@ def _derive_again(store: Store, trials: Sequence[NctId], thresholds: Thresholds)
                 rewrite(unit, found)
 
 
-def _flagged(store: Store, seen: datetime) -> Sequence[NctId]:
-    """Return the trials with flags that changed in the load that is now dated `seen`."""
-    until = seen + timedelta(microseconds=1)
-    found = store.events.find(EventFilter(kinds=(Kind.FLAG,), since=seen, until=until))
-    return sorted({stored.nct_id for stored in found})
+def _flags_of(seen: datetime) -> EventFilter:
+    """Return what finds the events of flags in the load that is now dated `seen`."""
+    return EventFilter(kinds=(Kind.FLAG,), since=seen, until=seen + timedelta(microseconds=1))

@@ -341,7 +341,9 @@ def test_every_command_named_in_a_text_exists() -> None:
         for text in texts:
             if not isinstance(text, str):
                 continue
-            for word, sub in re.findall(r"\bctsync ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*)\b)?", text):
+            for word, sub in re.findall(
+                r"\bctsync ([a-z]+(?:-[a-z]+)*)(?: ([a-z]+(?:-[a-z]+)*)\b)?", text
+            ):
                 command = main.get_command(click.Context(main), word)
                 if command is None and word not in SENTENCE_WORDS:
                     wrong.append(f"{file.name}: ctsync {word}")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -58,18 +59,32 @@ def versions(shell: Shell) -> int:
     return result.stdout.count('"version"')
 
 
+def said_until(process: subprocess.Popen[str], words: str) -> str:
+    """Return what a process said up to these words; kills it if they do not come within 20 s."""
+    assert process.stderr is not None
+    deadline = threading.Timer(20, process.kill)
+    deadline.start()
+    said = ""
+    for line in process.stderr:
+        said += line
+        if words in line:
+            break
+    deadline.cancel()
+    return said
+
+
 def test_the_daemon_syncs_at_once_if_a_sync_was_missed_and_ends_on_a_signal(
     shell: Shell, start: Start
 ) -> None:
     shell.run("watch", "add", SEED)
     process = start("daemon")
-    wait_until(lambda: versions(shell) == 1)
+    checked = "INFO ctsync.cli.sync.daemon: checked 1 of 1 trial against the registry data"
+    messages = said_until(process, checked)
+    assert checked in messages
     process.send_signal(signal.SIGTERM)
-    _, messages = process.communicate(timeout=10)
+    _, rest = process.communicate(timeout=10)
     assert process.returncode == 0
-    assert "Traceback" not in messages
-    checked = "checked 1 of 1 trial against the registry data"
-    assert f"INFO ctsync.cli.sync.daemon: {checked}" in messages
+    assert "Traceback" not in messages + rest
     assert shell.json("status", "--json")["state"] == "ok"
 
 

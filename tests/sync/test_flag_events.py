@@ -12,7 +12,7 @@ from sqlalchemy import text
 from ctsync.model import Event, Kind, Level, NctId, StoredEvent
 from ctsync.record.rules.rules import Thresholds
 from ctsync.route import Route
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.events import EventFilter, EventWrites
 from ctsync.store.store import Store
 from ctsync.sync.flags.flag_pass import FlagPass
 from ctsync.sync.forget_load import forget_load
@@ -220,13 +220,14 @@ def test_a_kill_in_or_after_the_unit_tells_each_flag_once(
     make_sync(routes=[LOG]).run(ids)
     replay.load = "2026-03-09"
     replay.catalogue.edit(ids[0], {OVERALL: "ACTIVE_NOT_RECRUITING"})
-    kills, add, run = 0, FlagPass._add, FlagPass.run
+    kills, add, run = 0, EventWrites.add, FlagPass.run
 
-    def kill_at(number: int) -> Callable[..., None]:
-        def killed(self: FlagPass, unit: Any, nct_id: NctId, *rest: Any) -> None:
-            add(self, unit, nct_id, *rest)
+    def kill_at(number: int) -> Callable[..., list[int]]:
+        def killed(self: EventWrites, nct_id: NctId, **values: Any) -> list[int]:
+            stored = add(self, nct_id, **values)
             if nct_id == ids[number]:
                 raise KeyboardInterrupt
+            return stored
 
         return killed
 
@@ -234,14 +235,14 @@ def test_a_kill_in_or_after_the_unit_tells_each_flag_once(
         run(self)
         raise KeyboardInterrupt
 
-    for name, killed in (
-        ("_add", kill_at(1)),
-        ("_add", kill_at(2)),
-        ("run", kill_after_commit),
-        ("run", kill_after_commit),
+    for owner, name, killed in (
+        (EventWrites, "add", kill_at(1)),
+        (EventWrites, "add", kill_at(2)),
+        (FlagPass, "run", kill_after_commit),
+        (FlagPass, "run", kill_after_commit),
     ):
         with monkeypatch.context() as patched:
-            patched.setattr(FlagPass, name, killed)
+            patched.setattr(owner, name, killed)
             with pytest.raises(KeyboardInterrupt):
                 make_sync(routes=[LOG]).run(ids)
             kills += 1

@@ -26,9 +26,10 @@ def forget_load_command(app: App, *, stamp: str) -> None:
     Such a date makes all later registry data look older, so that every sync is refused.
     `ctsync doctor` shows the TIME to specify.
 
-    Deletes no version, change or delivery. Versions and changes found in this data get the day of
-    the sync that fetched them. Runs, watches and scans get the date of the data before. A trial
-    that was missing in this data must be missing in two other refreshes before it counts as gone.
+    Deletes no version. Versions and changes found in this data get the day of the sync that fetched
+    them; a flag that had not changed on that day is removed. Runs, watches and scans get the date
+    of the data before. A trial that was missing in this data must be missing in two other refreshes
+    before it counts as gone.
     """
     now = app.clock.now()
     with (
@@ -61,10 +62,12 @@ def _load(store: Store, stamp: str, now: datetime) -> datetime:
 
 def _sentence(load: datetime, found: UndoneLoad) -> str:
     redated, forgotten = found.redated, found.forgotten
-    versions, changes = counted(redated.versions, "version"), counted(redated.events, "change")
+    versions = counted(redated.versions, "version")
+    changes = counted(redated.events - found.removed_flags, "change")
     runs = counted(forgotten.runs, "run")
     before = format_minute(forgotten.before) if forgotten.before else "no registry data"
+    flags = f", {counted(found.removed_flags, 'flag')} removed" if found.removed_flags else ""
     return (
         f"forgot registry data of {format_minute(load)}: {versions} and {changes} now count as "
-        f"found on {redated.seen:%Y-%m-%d}, {runs} as of {before}; run: ctsync sync"
+        f"found on {redated.seen:%Y-%m-%d}{flags}, {runs} as of {before}; run: ctsync sync"
     )

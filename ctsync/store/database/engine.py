@@ -216,6 +216,12 @@ def connect_file(
     try:
         for setting in settings:
             connection.execute(f"PRAGMA {setting}")
+    except UnicodeDecodeError as error:
+        connection.close()
+        # SQLite's message quotes the damaged schema, and the driver cannot decode the quotation
+        damaged = sqlite3.DatabaseError("malformed database schema")
+        damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damaged from error
     except BaseException:
         connection.close()  # of a damaged file: left open, it would keep its locks
         raise
