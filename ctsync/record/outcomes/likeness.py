@@ -158,11 +158,15 @@ class Relation:
 
 def relate(before: OutcomeText, after: OutcomeText) -> Relation:
     """Relate an outcome of the earlier record to one of the later."""
+    if before.capitals == after.capitals:
+        return Relation(before, after, before.bag, after.bag)
+    old_words, old_shorts = _spelled_out(before, after)
+    new_words, new_shorts = _spelled_out(after, before)
     return Relation(
         before,
         after,
-        before.bag | _spelled_out(before, after),
-        after.bag | _spelled_out(after, before),
+        before.bag.union(old_words, new_shorts),
+        after.bag.union(new_words, old_shorts),
     )
 
 
@@ -191,18 +195,15 @@ def _without(words: frozenset[str], known: frozenset[str]) -> frozenset[str]:
     )
 
 
-def _spelled_out(outcome: OutcomeText, other: OutcomeText) -> frozenset[str]:
-    """Return what `outcome` says in another spelling of `other`: abbreviations and their words."""
-    if outcome.capitals == other.capitals:
-        return _NOTHING
-    found: set[str] = set()
+def _spelled_out(outcome: OutcomeText, other: OutcomeText) -> tuple[list[str], list[str]]:
+    """Return the words of `other` that spell out abbreviations of `outcome`, and these."""
+    words: list[str] = []
+    shorts: list[str] = []
     for short in outcome.capitals - other.capitals:
-        words = _words_of(short, other)
-        found.update(stem(word) for word in words)
-    for short in other.capitals - outcome.capitals:
-        if _words_of(short, outcome):
-            found.add(stem(short))
-    return frozenset(found)
+        if found := _words_of(short, other):
+            words.extend(map(stem, found))
+            shorts.append(stem(short))
+    return words, shorts
 
 
 def _words_of(short: str, outcome: OutcomeText) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ Does no I/O.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from ctsync.record.compare.text_diff import normal_form
@@ -17,7 +17,8 @@ from ctsync.record.outcomes.timing import Times, normal_numbers, times_of
 from ctsync.record.outcomes.vocabulary import FILLERS, INSTRUMENTS, METRICS, has_any, stem
 
 _TOKEN = re.compile(r"[^\W\d_]+\d*[^\W_]*|\d+(?:\.\d+)?")
-_WORD = re.compile(r"\b[A-Za-z0-9]{2,12}\b")
+# a capital near the start of a word, and another or a digit after it
+_SHORT_NAME = re.compile(r"\b(?=[A-Za-z0-9]{2,12}\b)[a-z0-9]{0,2}[A-Z][a-z]*[A-Z0-9][A-Za-z0-9]*")
 _METRIC_PATTERNS = tuple((name, hints, re.compile(pattern)) for name, hints, pattern in METRICS)
 _JOINED = re.compile(r"(?<=[a-z])-(?=[a-z0-9])|(?<=\d)-(?=[a-z])")
 _DEFINITION = re.compile(
@@ -74,10 +75,7 @@ class OutcomeText:
     @cached_property
     def capitals(self) -> frozenset[str]:
         """The words that may be abbreviations, in lower case."""
-        words = _WORD.findall(" ".join(self.raw))
-        return frozenset(
-            word.lower() for word in words if not word.islower() and _is_short_name(word)
-        )
+        return frozenset(map(str.lower, _SHORT_NAME.findall(" ".join(self.raw))))
 
     @cached_property
     def says(self) -> str:
@@ -137,28 +135,48 @@ class OutcomeText:
         return self.words & INSTRUMENTS
 
 
+@dataclass(frozen=True, slots=True)
+class _FieldText:
+    """One field of an outcome, read: its words in reading order, and their stems, times left out.
+
+    `content` has the stems that are no fillers.
+    """
+
+    plain: str
+    times: Times
+    sequence: tuple[str, ...]
+    stems: tuple[str, ...]
+    content: frozenset[str]
+
+
+# the two versions of an outcome mostly differ in one field: the others are read once, not twice
+@lru_cache(maxsize=64)
+def _read_field(text: str) -> _FieldText:
+    plain = normal_numbers(_JOINED.sub(" ", normal_form(text))) if text else ""
+    times = times_of(plain)
+    sequence = tuple(_TOKEN.findall(times.rest))
+    stems = tuple([stem(word) for word in sequence])
+    return _FieldText(plain, times, sequence, stems, _content(stems))
+
+
 def read_outcome(outcome: Mapping[str, Any], place: OutcomePlace | None = None) -> OutcomeText:
     """Read an entry of an outcome list: measure, timeFrame, description. Any may be absent."""
     raw = (_text(outcome, "measure"), _text(outcome, "timeFrame"), _text(outcome, "description"))
-    plain = (_plain(raw[0]), _plain(raw[1]), _plain(raw[2]))
-    times = tuple(times_of(text) for text in plain)
-    sequences = tuple(_TOKEN.findall(part.rest) for part in times)
-    stems = tuple([stem(word) for word in words] for words in sequences)
-    every = [word for part in stems for word in part]
-    parts = tuple(_content(part) for part in stems)
+    measure, frame, description = parts = [_read_field(text) for text in raw]
+    every = (*measure.stems, *frame.stems, *description.stems)
     return OutcomeText(
         raw=raw,
-        measure=parts[0],
-        description=parts[2],
-        words=frozenset().union(*parts),
+        measure=measure.content,
+        description=description.content,
+        words=frozenset().union(*(part.content for part in parts)),
         bag=frozenset(every),
-        numbers=frozenset(word for word in every if word[0].isdigit()),
-        measure_times=times[0],
-        frame_times=times[1],
-        description_times=times[2],
-        plain=plain,
-        sequence=tuple(word for part in sequences for word in part),
-        measure_length=len(sequences[0]),
+        numbers=frozenset([word for word in every if word[0].isdigit()]),
+        measure_times=measure.times,
+        frame_times=frame.times,
+        description_times=description.times,
+        plain=(measure.plain, frame.plain, description.plain),
+        sequence=(*measure.sequence, *frame.sequence, *description.sequence),
+        measure_length=len(measure.sequence),
         place=place,
     )
 
@@ -169,28 +187,13 @@ def measure_words(outcome: Mapping[str, Any]) -> frozenset[str]:
     return _content([stem(word) for word in words])
 
 
-def _is_short_name(word: str) -> bool:
-    """Return whether a word has a capital near its start, and another or a digit after it."""
-    for index, sign in enumerate(word[:3]):
-        if sign.isupper():
-            rest = word[index + 1 :]
-            return rest != rest.lower() or any(map(str.isdigit, rest))
-    return False
-
-
 def _text(outcome: Mapping[str, Any], key: str) -> str:
     value = outcome.get(key)
     return value[:_LONGEST] if isinstance(value, str) else ""
 
 
-def _plain(text: str) -> str:
-    if not text:
-        return ""
-    return normal_numbers(_JOINED.sub(" ", normal_form(text)))
-
-
-def _content(words: list[str]) -> frozenset[str]:
-    return frozenset(word for word in words if word not in FILLERS)
+def _content(words: Iterable[str]) -> frozenset[str]:
+    return frozenset([word for word in words if word not in FILLERS])
 
 
 def _metrics(text: str) -> frozenset[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 
 from ctsync.record.outcomes.vocabulary import NUMBER_WORDS, has_any
 
@@ -129,10 +128,7 @@ def times_of(text: str) -> Times:
         if _YEAR.search(rest):
             dates = frozenset(" ".join(found.groups()) for found in _DATE.finditer(rest))
             rest = _DATE.sub(" ", rest)
-        for found in islice(_TIME.finditer(rest), _MOST_TIMES):
-            points.update(_points(found))
-        if points:
-            rest = _TIME.sub(" ", rest)
+        rest = _TIME.sub(lambda found: _taken(found, points), rest)
     return Times(text, frozenset(points), dates, periods, rest)
 
 
@@ -142,6 +138,13 @@ _DIGIT = re.compile(r"\d")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d{1,2}(?!\d))")
 _PERIOD_HINTS = ("every", "each", "per ", "ly")
+
+
+def _taken(found: re.Match[str], points: set[float]) -> str:
+    """Add the points of a time, and return what stands for it in the rest of the text."""
+    if len(points) < _MOST_TIMES:
+        points.update(_points(found))
+    return " "
 
 
 def _points(found: re.Match[str]) -> list[float]:
