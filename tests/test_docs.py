@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,15 +44,20 @@ COMMANDS = dict(commands())
 
 def demo_report() -> str:
     """Return the report of `ctsync demo` from its table to its details: no clock times in it."""
-    shown = subprocess.run(
-        [sys.executable, "-m", "ctsync", "demo"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert shown.returncode == 0, shown.stdout + shown.stderr
+    with tempfile.TemporaryDirectory() as folder:
+        shown = subprocess.run(
+            [sys.executable, "-m", "ctsync", "demo", "--folder", folder],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert shown.returncode == 0, shown.stdout + shown.stderr
+        (page,) = re.findall(
+            r"^open the pages in a browser: file://(.+)$", shown.stderr, re.MULTILINE
+        )
+        assert "Intraosseous Administration" in Path(page).read_text("utf-8")
     report = re.search(r"^LEVEL .*?\n(?=\nRun )", shown.stdout, re.DOTALL | re.MULTILINE)
     assert report, shown.stdout
     return report[0]

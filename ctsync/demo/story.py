@@ -108,8 +108,8 @@ def provenances() -> list[Provenance]:
     ]
 
 
-def steps() -> Iterator[Step]:
-    """The story, in order."""
+def steps(site: Path) -> Iterator[Step]:
+    """The story, in order. The last step writes pages into the folder `site`."""
     yield _step(
         "4 January 2018: the trial is posted. Watch it by its sponsor's study id",
         (("watch", "add", ORG_STUDY_ID), ("sync",)),
@@ -145,6 +145,10 @@ def steps() -> Iterator[Step]:
             ("show", TRIAL, "--as-of", "2020-01-01", "--field", "overallStatus"),
             ("show", TRIAL, "--field", "overallStatus"),
         ),
+    )
+    yield _step(
+        "The same as pages: today, all trials, the life of each trial, any two versions",
+        (("site", str(site), "--since", "all"),),
     )
 
 

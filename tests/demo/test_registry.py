@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 from datetime import datetime
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,7 +26,7 @@ LOOKUP = {
     "pageSize": "1000",
 }
 SEARCH = {**RECORD, "fields": "NCTId|OrgStudyId", "pageSize": "1000"}
-LOADS = [step.load for step in story.steps() if step.load is not None]
+LOADS = [step.load for step in story.steps(Path("site")) if step.load is not None]
 
 
 def search_for(org_study_id: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,7 +142,7 @@ def test_every_record_has_a_provenance_and_only_one_is_real() -> None:
 
 
 def test_the_story_shows_every_load_in_order_and_each_provenance_once() -> None:
-    steps = list(story.steps())
+    steps = list(story.steps(Path("site")))
     loads = [step.load for step in steps if step.load is not None]
     days = [load.date().isoformat() for load in loads]
     assert days == [POSTED, "2018-01-05", "2022-12-30", UNKNOWN, COMPLETED]
@@ -159,7 +160,7 @@ def test_the_demo_registry_finds_the_trial_by_its_org_study_id_on_every_load(clo
     ):
         assert story.settings(registry.url)["CTSYNC_REGISTRY_URL"] == registry.url
         client = RegistryApi(transport, clock=clock)
-        for load in [step.load for step in story.steps() if step.load is not None]:
+        for load in [step.load for step in story.steps(Path("site")) if step.load is not None]:
             registry.load = load
             version = client.version()
             assert version.data_timestamp == load

@@ -13,7 +13,7 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import tell
 from ctsync.demo.registry import DemoRegistry
-from ctsync.demo.story import INTRODUCTION, settings, steps, studies
+from ctsync.demo.story import INTRODUCTION, TRIAL, settings, steps, studies
 from ctsync.errors import CtsyncError
 from ctsync.files import temporary_folder
 from ctsync.sqlite_url import sqlite_url
@@ -26,41 +26,41 @@ class StepFailed(CtsyncError):
 
 @click.command()
 @click.option(
-    "--keep",
+    "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep the database in this folder.",
+    help="Folder for the database and the pages; a new temporary folder by default.",
 )
 @pass_app
-def demo(app: App, keep: Path | None) -> None:
+def demo(app: App, *, folder: Path | None) -> None:
     """Run the main commands in a minute, without network.
 
     A replayed registry on this machine answers. The client, the database and the commands are
-    real, and each command runs in its own process.
+    real, and each command runs in its own process. The last step writes pages for a browser.
     """
-    with tempfile.TemporaryDirectory(prefix="ctsync-demo-", dir=temporary_folder()) as temporary:
-        place = keep or Path(temporary)
-        place.mkdir(parents=True, exist_ok=True)
-        database = place.absolute() / "demo.db"
-        if database.exists():
-            raise StepFailed(f"{database} exists already; specify an empty folder with --keep")
-        click.echo(for_terminal(INTRODUCTION) + "\n")
-        with DemoRegistry(studies()) as registry:
-            environment = {
-                **_without_settings(),
-                **settings(registry.url),
-                "CTSYNC_DATABASE_URL": sqlite_url(database),
-            }
-            for number, step in enumerate(steps(), start=1):
-                if step.load is not None:
-                    registry.load = step.load
-                click.secho(f"{number}. {step.title}", bold=True)
-                if step.provenance is not None:
-                    click.echo(f"   [{step.provenance.truth}] {step.provenance.source}")
-                click.echo()
-                for command in step.commands:
-                    _run(command, environment, verbose=app.verbose)
-        if keep:
-            tell(f"look around: ctsync --database {sqlite_url(database)} history NCT03389919")
+    temporary = temporary_folder()
+    place = (folder or Path(tempfile.mkdtemp(prefix="ctsync-demo-", dir=temporary))).absolute()
+    place.mkdir(parents=True, exist_ok=True)
+    database, site = place / "demo.db", place / "site"
+    if database.exists():
+        raise StepFailed(f"{database} exists already; specify an empty folder with --folder")
+    click.echo(for_terminal(INTRODUCTION) + "\n")
+    with DemoRegistry(studies()) as registry:
+        environment = {
+            **_without_settings(),
+            **settings(registry.url),
+            "CTSYNC_DATABASE_URL": sqlite_url(database),
+        }
+        for number, step in enumerate(steps(site), start=1):
+            if step.load is not None:
+                registry.load = step.load
+            click.secho(f"{number}. {step.title}", bold=True)
+            if step.provenance is not None:
+                click.echo(f"   [{step.provenance.truth}] {step.provenance.source}")
+            click.echo()
+            for command in step.commands:
+                _run(command, environment, verbose=app.verbose)
+    tell(f"ask more: ctsync --database {sqlite_url(database)} history {TRIAL}")
+    tell(f"open the pages in a browser: {(site / 'index.html').as_uri()}")
 
 
 def _without_settings() -> dict[str, str]:
