@@ -37,6 +37,7 @@ def test_a_trial_that_was_once_suspended_is_found(shell: Shell, kept: Store) -> 
         "until": "2020-06-15",
         "days": 91,
         "values": {"status": "SUSPENDED"},
+        "first_match": 2,
     }
     assert shell.json("find", "status=suspended", "--json") == []
     (then,) = shell.json("find", "status=suspended", "--as-of", "2020-04-01", "--json")
