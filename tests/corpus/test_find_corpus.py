@@ -27,7 +27,7 @@ from tests.corpus.test_days import sync_all_days
 pytestmark = pytest.mark.slow
 
 TODAY = date(2026, 10, 24)
-SEARCHES_PER_FIELD = 12
+SEARCHES_PER_FIELD = 3
 LEAST_SEARCHES = 300
 
 

@@ -50,7 +50,7 @@ class FoundTrial:
     Of a list, such as the conditions of a trial, the items that match. Eligibility criteria are
     left out.
     """
-    first_match: int | None = None
+    first_match: int | None
     """The first version of the trial that met the conditions; null unless all were searched."""
 
     @property
