@@ -252,6 +252,11 @@ DB: Mapping[str, Entry] = {
         "forget_load_command",
         "Undo registry data whose date is in the future.",
     ),
+    "index-text": Entry(
+        "store.db_index_text",
+        "index_text",
+        "Build the index of words that `ctsync find` searches.",
+    ),
     "stats": Entry(
         "store.db_stats",
         "stats",

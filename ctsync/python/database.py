@@ -30,7 +30,7 @@ from ctsync.questions.changes.rules import thresholds_in_force
 from ctsync.questions.operation.runs import RunRow, latest_runs, run_row
 from ctsync.questions.parameters import BEGINNING
 from ctsync.questions.portfolio.base_rates import rates_in_use
-from ctsync.questions.portfolio.find import FoundTrial, find
+from ctsync.questions.portfolio.find import FoundTrial, find, scan_note
 from ctsync.questions.portfolio.flags import FlagQuestion, TrialFlagRow, find_flags
 from ctsync.questions.portfolio.forecast import (
     Expectation,
@@ -252,7 +252,8 @@ class TrialDatabase:
         """Find trials by the values of their versions; `ctsync find --help` lists the fields.
 
         All conditions must be met. `ever` searches all versions, not only the newest; `as_of`
-        searches the records as they were at the end of that day.
+        searches the records as they were at the end of that day. Without a text index (`ctsync db
+        index-text`), a condition such as "condition~lung cancer" is compared with each record.
 
             >>> [(row.nct_id, row.days) for row in db.find("status=SUSPENDED", ever=True)]
             [('NCT02025543', 294), ('NCT03693833', 91), ('NCT04161976', 44)]
@@ -267,7 +268,8 @@ class TrialDatabase:
             as_of=None if as_of is None else arguments.day(as_of),
             watch=watch,
         )
-        return Rows(FoundTrial, list(found))
+        note = scan_note(self._store, wanted)
+        return Rows(FoundTrial, list(found), notes=[note] if note else [])
 
     def flags(
         self,

@@ -68,6 +68,7 @@ from ctsync.store.database.marks import MarkReads, MarkWrites
 from ctsync.store.database.pooling import refuse_transaction_pooling
 from ctsync.store.database.tables import MARKS, METADATA
 from ctsync.store.derived.portfolio_heads import PortfolioReads
+from ctsync.store.derived.text_index import TextIndexReads, TextIndexWrites
 from ctsync.store.derived.trial_facts import FactReads, FactWrites
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,11 @@ class Unit:
     def __init__(self, connection: Connection, *, clock: Clock, dictionaries: Dictionaries) -> None:
         self.connection = connection
         self.trials = TrialWrites(connection)
-        self.bodies = BodyWrites(connection, clock=clock, dictionaries=dictionaries)
+        self.marks = MarkWrites(connection)
+        self.texts = TextIndexWrites(connection, marks=self.marks, dictionaries=dictionaries)
+        self.bodies = BodyWrites(
+            connection, clock=clock, dictionaries=dictionaries, texts=self.texts
+        )
         self.events = EventWrites(connection)
         self.event_rewrites = EventRewrites(connection, events=self.events)
         self.watches = WatchWrites(connection, clock=clock)
@@ -91,7 +96,6 @@ class Unit:
         self.failures = FailureWrites(connection)
         self.outbox = OutboxWrites(connection, clock=clock)
         self.cursors = CursorWrites(connection)
-        self.marks = MarkWrites(connection)
         self.facts = FactWrites(connection)
         self.versions = VersionWrites(connection, trials=self.trials, bodies=self.bodies)
         self.histories = HistoryWrites(
@@ -150,6 +154,7 @@ class Store:
         self.times = StoredTimeReads(database)
         self.facts = FactReads(database)
         self.portfolio = PortfolioReads(database)
+        self.texts = TextIndexReads(database)
 
     @contextmanager
     def writer(self, *, holder: str, wait_seconds: float = 0) -> Iterator[None]:

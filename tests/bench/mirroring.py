@@ -28,7 +28,7 @@ class NoRegistry:
 
     counts = RequestCounts()
 
-    def version(self) -> RegistryVersion:
+    def version(self, *, retry: bool = True) -> RegistryVersion:
         raise RegistryUnreachable("this benchmark has no registry")
 
     def check_load(self, load: datetime) -> None:

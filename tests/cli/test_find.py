@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from ctsync.record.rules.conditions import TERMS
 from ctsync.store.store import Store, open_store
 from tests.cli.conftest import SEED, Shell
 from tests.cli.terminal import at_a_terminal
@@ -37,6 +38,7 @@ def test_a_trial_that_was_once_suspended_is_found(shell: Shell, kept: Store) -> 
         "until": "2020-06-15",
         "days": 91,
         "values": {"status": "SUSPENDED"},
+        "first_match": 2,
     }
     assert shell.json("find", "status=suspended", "--json") == []
     (then,) = shell.json("find", "status=suspended", "--as-of", "2020-04-01", "--json")
@@ -46,9 +48,43 @@ def test_a_trial_that_was_once_suspended_is_found(shell: Shell, kept: Store) -> 
     assert "1 trial" in listed.stderr
 
 
+def test_words_of_a_record_are_found_with_and_without_the_index(shell: Shell, kept: Store) -> None:
+    keep_history(
+        kept,
+        [
+            study(protocolSection__conditionsModule__conditions=["Lung Cancer", "Flu"]),
+            study(protocolSection__conditionsModule__conditions=["Cough", "Cold", "Flu", "Pain"]),
+        ],
+    )
+    scanned = shell.run("find", "condition~lung", "--ever")
+    (line,) = [one for one in scanned.stderr.splitlines() if "index" in one]
+    assert line == (
+        "no text index: the search reads the records themselves; build it: ctsync db index-text"
+    )
+    header, row = scanned.stdout.splitlines()
+    assert header.split("\t")[:3] == ["TRIAL", "FIRST", "VERSIONS"]
+    assert row.split("\t")[1:3] == ["1", "1"]
+    assert row.endswith("condition Lung Cancer")
+    built = shell.run("db", "index-text").stderr
+    assert "the text index has 2 records and " in built
+    indexed = shell.run("find", "condition~lung", "--ever")
+    assert (indexed.stdout, "index" in indexed.stderr) == (scanned.stdout, False)
+    listed = shell.run("find", "condition!=none", "condition~pain|flu|cold|cough").stdout
+    assert listed.endswith("condition Cold, Cough, Flu and 1 more\n")
+    assert shell.run("find", "eligibility=none").stdout.endswith("\t\n")
+    assert "the text index is deleted" in shell.run("db", "index-text", "--drop").stderr
+
+
+def test_the_help_names_every_field(shell: Shell) -> None:
+    words = set(shell.run("find", "--help").stdout.replace(",", " ").split())
+    hidden = {"start_type", "completion_type", "primary_completion_type"}
+    assert {term.name for term in TERMS} - hidden - words == set()
+
+
 def test_a_wrong_condition_is_reported_in_one_line(shell: Shell) -> None:
     shell.run("db", "upgrade")
     assert "did you mean status?" in shell.refuse("find", "statsu=x", exit_code=2)
+    assert "a quote that is not closed" in shell.refuse("find", 'city~"x', exit_code=2)
     assert "there is no watch" in shell.refuse(
         "find", "status=UNKNOWN", "--watch", "x", exit_code=2
     )

@@ -114,6 +114,7 @@ def test_what_is_written_about_a_database_fits_its_schema(shell: Shell, tmp_path
     fits("database_copy", copied)
     assert copied["tables"]["trials"]["rows"] == 1
     fits("compaction", shell.json("db", "compact", "--json"))
+    fits("text_index", shell.json("db", "index-text", "--json"))
     with closing(sqlite3.connect(tmp_path / "ctsync.db")) as connection, connection:
         connection.execute("UPDATE events SET level = 'critical'")
     found = shell.run("check", "--rebuild-events", "--json", exit_code=6)

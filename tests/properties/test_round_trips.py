@@ -45,6 +45,9 @@ from ctsync.store.database.tables import (
     METADATA,
     RUNS,
     SNAPSHOTS,
+    TEXT_BODIES,
+    TEXT_PLACES,
+    TEXT_VALUES,
     TRIAL_FACTS,
     TRIALS,
     WATCHED_TRIALS,
@@ -72,6 +75,7 @@ MOVES = ("publish", "edit", "edit", "withdraw", "merge")
 
 NOT_EXPORTED = {
     RUNS, FAILURES, CURSORS, CURSOR_PAGES, DELIVERIES, DICTIONARIES, MARKS, TRIAL_FACTS,
+    TEXT_BODIES, TEXT_VALUES, TEXT_PLACES,
 }  # fmt: skip
 """What belongs to one installation, such as its runs and its outbox, or follows from records."""
 

@@ -15,6 +15,7 @@ from ctsync.questions.results.database_rows import (
     DatabaseStatsRow,
     MonthRow,
     ProblemRow,
+    TextIndexRow,
     TrialSizeRow,
 )
 from ctsync.questions.results.delivery_rows import DeliveryRow, PlannedMessageRow
@@ -133,6 +134,7 @@ def results() -> Mapping[str, Sequence[Any]]:
         ],
         "database_copy": [DatabaseCopyRow({"trials": CopiedTableRow(1, "2f6b")})],
         "compaction": [CompactionRow(9, 8, 1, 0)],
+        "text_index": [TextIndexRow(600, 9000, 0, 4096)],
         "import": [ImportRow(1, 8, 2, 0, {SEED: "version 1 is stored with other content"})],
         "followed": [FOLLOWED, QUERIED],
         "listed_version": [

@@ -1,4 +1,4 @@
-"""The JSON of `check` and of the commands `db stats`, `db copy` and `db compact`. Does no I/O."""
+"""The JSON of `check` and of the commands of `db`. Does no I/O."""
 
 from __future__ import annotations
 
@@ -96,9 +96,24 @@ class CompactionRow:
     """Number of trials that were compressed again."""
 
 
+@dataclass(frozen=True, slots=True)
+class TextIndexRow:
+    """The result of `ctsync db index-text`."""
+
+    records: int
+    """Number of records in the text index."""
+    texts: int
+    """Number of different texts in it."""
+    damaged: int
+    """Number of damaged records that were left out."""
+    bytes: int
+    """Number of bytes by which the database grew."""
+
+
 SCHEMAS = {
     "problem": ProblemRow,
     "database_stats": DatabaseStatsRow,
     "database_copy": DatabaseCopyRow,
     "compaction": CompactionRow,
+    "text_index": TextIndexRow,
 }

@@ -1,13 +1,18 @@
-"""Conditions on the key fields of a version, as people type them.
+"""Conditions on the fields of a version, as people type them.
 
 A condition is one word, FIELD OPERATOR VALUE: status=SUSPENDED, enrollment>100,
-primary_completion<2020-01, sponsor~novartis, phase=PHASE2, has_results=yes.
+primary_completion<2020-01, sponsor~novartis, phase=PHASE2, has_results=yes, condition~cancer.
 
     =  !=      equal to the value, or not; a date is equal to every day within it, so start=2020
                matches any day of that year
     <  <=      less than, at most; a partial date is compared as the whole month or year
     >  >=      greater than, at least
-    ~  !~      contains the text, or not; letter case is ignored
+    ~  !~      has all the words in any order, or not (see `search_words`); a key field also matches
+               if it contains the text as typed; letter case and accents are ignored
+
+Most fields are key fields, which a version keeps beside its record. Record fields are read from
+the record (`record_search`). They are lists: one item that meets the condition is enough, and `=`
+ignores punctuation.
 
 A condition may list several values, `status=SUSPENDED|TERMINATED`; any one of them is enough.
 `none` matches a field without a value. A negated condition (!= and !~) holds exactly when the
@@ -25,6 +30,7 @@ from enum import StrEnum
 from ctsync.dates import PartialDate
 from ctsync.errors import UsageError
 from ctsync.model import State
+from ctsync.record.rules.search_words import LONGEST_SEARCH, parse_words, words_of
 from ctsync.text import nearest_words
 
 Value = str | int | bool | PartialDate | None
@@ -59,6 +65,13 @@ _STATUSES = (
 _TYPES = ("ESTIMATED", "ACTUAL")
 _PHASES = ("NA", "EARLY_PHASE1", "PHASE1", "PHASE2", "PHASE3", "PHASE4")
 _STUDY_TYPES = ("INTERVENTIONAL", "OBSERVATIONAL", "EXPANDED_ACCESS")
+_CLASSES = (
+    "NIH", "FED", "OTHER_GOV", "INDIV", "INDUSTRY", "NETWORK", "AMBIG", "OTHER", "UNKNOWN",
+)  # fmt: skip
+_INTERVENTION_TYPES = (
+    "BEHAVIORAL", "BIOLOGICAL", "COMBINATION_PRODUCT", "DEVICE", "DIAGNOSTIC_TEST",
+    "DIETARY_SUPPLEMENT", "DRUG", "GENETIC", "PROCEDURE", "RADIATION", "OTHER",
+)  # fmt: skip
 _OLD_VALUES = {
     "ANTICIPATED": "ESTIMATED",
     "UNKNOWN_STATUS": "UNKNOWN",
@@ -73,13 +86,60 @@ class ConditionField:
     """A field that a condition may name.
 
     `field` is an attribute of KeyFields, "nct_id" or "state". `words` are its known values; empty
-    if it takes any value.
+    if it takes any value. A record field has its `paths` in the record, and a letter `code` for the
+    text index. `is_long`: its texts are too long to be shown in an answer.
     """
 
     name: str
     field: str
     sort: ValueType
     words: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    code: str = ""
+    is_long: bool = False
+
+    @property
+    def is_of_record(self) -> bool:
+        """Whether the record has its values; otherwise the version has."""
+        return bool(self.paths)
+
+
+def _of_record(
+    code: str, name: str, *paths: str, words: tuple[str, ...] = (), is_long: bool = False
+) -> ConditionField:
+    return ConditionField(
+        name,
+        name,
+        ValueType.WORD if words else ValueType.TEXT,
+        words,
+        paths=tuple(f"protocolSection.{path}" for path in paths),
+        code=code,
+        is_long=is_long,
+    )
+
+
+_ARMS, _SITES = "armsInterventionsModule", "contactsLocationsModule.locations"
+_PARTIES, _OUTCOMES = "sponsorCollaboratorsModule", "outcomesModule"
+RECORD_TERMS: tuple[ConditionField, ...] = (
+    _of_record("a", "condition", "conditionsModule.conditions"),
+    _of_record("b", "keyword", "conditionsModule.keywords"),
+    _of_record(
+        "c", "intervention", f"{_ARMS}.interventions.name", f"{_ARMS}.interventions.otherNames"
+    ),
+    _of_record("d", "intervention_type", f"{_ARMS}.interventions.type", words=_INTERVENTION_TYPES),
+    _of_record("e", "collaborator", f"{_PARTIES}.collaborators.name"),
+    _of_record("f", "sponsor_class", f"{_PARTIES}.leadSponsor.class", words=_CLASSES),
+    _of_record("g", "country", f"{_SITES}.country"),
+    _of_record("h", "city", f"{_SITES}.city"),
+    _of_record("i", "facility", f"{_SITES}.facility"),
+    _of_record("j", "eligibility", "eligibilityModule.eligibilityCriteria", is_long=True),
+    _of_record(
+        "k",
+        "outcome",
+        *(f"{_OUTCOMES}.{rank}Outcomes.measure" for rank in ("primary", "secondary", "other")),
+    ),
+)
+"""The record fields. A code is stored in the index: never give it to another field."""
 
 
 TERMS: tuple[ConditionField, ...] = (
@@ -110,10 +170,31 @@ TERMS: tuple[ConditionField, ...] = (
     ConditionField("has_results", "has_results", ValueType.FLAG),
     ConditionField("nct", "nct_id", ValueType.TEXT),
     ConditionField("state", "state", ValueType.WORD, tuple(state.value.upper() for state in State)),
+    *RECORD_TERMS,
 )
 """Every field a condition may name. The name of `field`, as in a version's JSON, works too."""
 
 _BY_NAME = {term.field: term for term in TERMS} | {term.name: term for term in TERMS}
+_OTHER_NAMES = {
+    "conditions": "condition",
+    "disease": "condition",
+    "keywords": "keyword",
+    "interventions": "intervention",
+    "drug": "intervention",
+    "collaborators": "collaborator",
+    "lead_sponsor_class": "sponsor_class",
+    "countries": "country",
+    "cities": "city",
+    "facilities": "facility",
+    "site": "facility",
+    "criteria": "eligibility",
+    "eligibility_criteria": "eligibility",
+    "outcomes": "outcome",
+    "outcome_measure": "outcome",
+    "endpoint": "outcome",
+}
+MOST_VALUES = 100
+"""The most values of one condition: SQLite limits the depth of an expression."""
 _SHAPE = re.compile(r"\s*([^=!<>~]*?)\s*(!=|!~|<=|>=|=|~|<|>)(.*)", re.DOTALL)
 _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
 
@@ -144,7 +225,10 @@ def read_condition(text: str) -> FieldCondition:
     if operator not in _OPERATORS[term.sort]:
         takes = " ".join(_OPERATORS[term.sort])
         raise UsageError(f"{term.name} takes {takes}, not {operator}")
-    values = tuple(_value(term, one.strip(), operator) for one in wanted.split("|"))
+    given = _alternatives(wanted) if term.is_of_record else wanted.split("|")
+    if len(given) > MOST_VALUES:
+        raise UsageError(f"{term.name}: {len(given):,} values; a condition takes {MOST_VALUES}")
+    values = tuple(_value(term, one.strip(), operator) for one in given)
     if None in values and operator not in ("=", "!="):
         raise UsageError(f"{term.name}: none takes = and !=, not {operator}")
     return FieldCondition(term, operator.removeprefix("!"), values, denies=operator[0] == "!")
@@ -152,9 +236,11 @@ def read_condition(text: str) -> FieldCondition:
 
 def _term(name: str) -> ConditionField:
     word = re.sub(r"[\s-]+", "_", name.strip().lower())
+    word = _OTHER_NAMES.get(word, word)
     if word in _BY_NAME:
         return _BY_NAME[word]
     close = nearest_words(word, _BY_NAME, likeness=0.5)
+    close = close or [_OTHER_NAMES[one] for one in nearest_words(word, _OTHER_NAMES, likeness=0.7)]
     said = f"did you mean {_BY_NAME[close[0]].name}?" if close else f"fields: {field_names()}"
     raise UsageError(f"there is no field {name.strip()!r}; {said}")
 
@@ -169,11 +255,21 @@ def field_names() -> str:
     return ", ".join(term.name for term in TERMS)
 
 
+def _alternatives(wanted: str) -> list[str]:
+    """Split at | outside quotes. A quote that is not closed ends with the text."""
+    found: list[list[str]] = [[]]
+    is_quoted = False
+    for character in wanted:
+        is_quoted ^= character == '"'
+        if character == "|" and not is_quoted:
+            found.append([])
+        else:
+            found[-1].append(character)
+    return ["".join(one) for one in found]
+
+
 def _value(term: ConditionField, text: str, operator: str) -> Value:
-    if not text:
-        raise UsageError(
-            f"{term.name}: the value is missing; {term.name}=none finds trials without one"
-        )
+    _require_length(term, text)
     if text.lower() == "none" and operator in ("=", "!="):
         return None
     match term.sort:
@@ -190,7 +286,30 @@ def _value(term: ConditionField, text: str, operator: str) -> Value:
         case ValueType.WORD | ValueType.WORDS if operator in ("=", "!="):
             return _word(term, text)
         case _:
+            if term.is_of_record:
+                _require_words(term, text, operator)
             return text
+
+
+def _require_length(term: ConditionField, text: str) -> None:
+    if not text:
+        raise UsageError(
+            f"{term.name}: the value is missing; {term.name}=none finds trials without one"
+        )
+    if len(text) > LONGEST_SEARCH:
+        raise UsageError(
+            f"{term.name}: the value is too long: it may have {LONGEST_SEARCH:,} characters"
+        )
+
+
+def _require_words(term: ConditionField, text: str, operator: str) -> None:
+    if operator in ("~", "!~"):
+        try:
+            parse_words(text)
+        except UsageError as error:
+            raise UsageError(f"{term.name}: {error}") from None
+    elif not words_of(text):
+        raise UsageError(f"{term.name}: {text!r} has no words: write letters or digits")
 
 
 def _date(term: ConditionField, text: str) -> PartialDate:

@@ -45,6 +45,7 @@ from ctsync.store.database.tables import (
     SNAPSHOTS,
     TRIALS,
 )
+from ctsync.store.derived.text_index import text_index_problem
 
 SHOWN_BY_SQLITE = 100
 MIXED_FILES = "mixed files"
@@ -222,6 +223,12 @@ def _events(connection: Connection) -> Iterator[Problem]:
         yield Problem("wrong path", f"event {wrong.event_id}", "the index holds another path")
 
 
+def _text_index(connection: Connection) -> Iterator[Problem]:
+    said = text_index_problem(connection)
+    if said is not None:
+        yield Problem("text index", "text_words", f"{said}; build it again: ctsync db index-text")
+
+
 _WORDS: dict[Column[Any], type[StrEnum]] = {
     TRIALS.c.state: State,
     SNAPSHOTS.c.state: State,
@@ -243,4 +250,5 @@ _CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
     _heads,
     _numbers,
     _events,
+    _text_index,
 )

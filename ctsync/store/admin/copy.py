@@ -37,8 +37,10 @@ from ctsync.store.database.types import Count, JsonText, RemoteText
 from ctsync.store.store import Store, open_store
 
 _READ_AT_ONCE = 500
-_OWN_MARKS = ("application", "writer")
+_OWN_MARKS = ("application", "writer", "text_index")
 """Marks about the database itself and its writers. They are not copied."""
+_OWN_TABLES = ("text_bodies", "text_values", "text_places")
+"""The text index has another form on the other kind of database: `db index-text` builds it."""
 
 _HOLDER = "ctsync db copy"
 
@@ -196,6 +198,7 @@ def _plain_tables() -> list[Table]:
             *(Column(column.name, _as_stored(column.type)) for column in table.columns),
         )
         for table in METADATA.sorted_tables
+        if table.name not in _OWN_TABLES
     ]
 
 

@@ -127,6 +127,7 @@ class RepairWrites(Writes):
         ).rowcount
         if not is_there:
             self._bodies.insert([row])
+        self._bodies.index(record.digest)
         self._connection.execute(_depths_upon(record.digest))
 
 

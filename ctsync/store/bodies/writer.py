@@ -15,6 +15,7 @@ from ctsync.store.bodies.page_order import fill_pages
 from ctsync.store.bodies.reader import Dictionaries, is_unused
 from ctsync.store.database.access import Writes, insert_rows
 from ctsync.store.database.tables import BODIES, DICTIONARIES
+from ctsync.store.derived.text_index import TextIndexWrites
 
 _DIGEST_BYTES = 33
 _BODY_BYTES = _DIGEST_BYTES + 22
@@ -41,12 +42,20 @@ def body_row(
 
 
 class BodyWrites(Writes):
-    """Writes bodies and dictionaries."""
+    """Writes bodies and dictionaries, and keeps the text index up to date if there is one."""
 
-    def __init__(self, connection: Connection, *, clock: Clock, dictionaries: Dictionaries) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        clock: Clock,
+        dictionaries: Dictionaries,
+        texts: TextIndexWrites,
+    ) -> None:
         super().__init__(connection)
         self._clock = clock
         self._dictionaries = dictionaries
+        self._texts = texts
 
     def add(self, record: Record, *, beside: str | None) -> None:
         """Store a record's body if it is not stored yet, packed against the body `beside`.
@@ -96,6 +105,11 @@ class BodyWrites(Writes):
         if self._connection.dialect.name == "sqlite" and len(ordered) > 1:
             ordered = [ordered[index] for index in fill_pages(list(map(_payload, ordered)))]
         insert_rows(self._connection, BODIES, BodyRow._fields, ordered, unless_there=True)
+        self._texts.keep_up([row.digest for row in ordered])
+
+    def index(self, digest: str) -> None:
+        """Add a body that can be read again to the text index, if that is in use."""
+        self._texts.keep_up([digest])
 
     def drop_unused(self, digest: str) -> None:
         """Delete a body if no version points to it and no other body is packed against it."""

@@ -1,4 +1,9 @@
-"""Finds versions that meet conditions, in SQL. Every value is a bound parameter."""
+"""Finds versions that meet conditions, in SQL. Every value is a bound parameter.
+
+Conditions on record fields are met in SQL if the text index is in use. Otherwise they are left out
+here, and the caller reads the records. Words in a key field are compared in Python; SQL only leaves
+out what cannot match.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +15,10 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     FromClause,
     Integer,
+    Select,
     String,
     and_,
     case,
@@ -22,24 +29,29 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    true,
 )
 
 from ctsync.dates import PartialDate
 from ctsync.model import NctId, State
 from ctsync.record.rules.conditions import FieldCondition, Value, ValueType
+from ctsync.record.rules.record_search import KeyTextCondition, RecordCondition
+from ctsync.record.rules.search_words import fold, words_of
 from ctsync.store.data.versions import KEY_COLUMNS
 from ctsync.store.data.watched_trials import trials_of_watch
 from ctsync.store.database.access import BATCH, Reads
 from ctsync.store.database.tables import SNAPSHOTS, TRIALS
 from ctsync.store.database.types import RemoteText
+from ctsync.store.derived.text_index import digests_with, values_by_digest
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A version of a trial that has a match.
 
-    `matches` is whether this version meets all conditions. `values` holds the fields of the
-    conditions, by the names in the conditions.
+    `matches` is whether this version meets all conditions that were compared. `values` holds the
+    fields of the conditions, by the names in the conditions: for a record field, the texts that
+    match, and nothing if they are too long or were not compared.
     """
 
     nct_id: NctId
@@ -48,50 +60,43 @@ class Candidate:
     submitted: str | None
     observed: datetime | None
     fetched: datetime
+    digest: str | None
     matches: bool
     title: str | None
     values: Mapping[str, Any]
 
 
 class SearchReads(Reads):
-    """Searches versions by their key fields."""
+    """Searches versions by their key fields, and by the text index."""
 
     def candidates(
-        self, conditions: Sequence[FieldCondition], *, newest: bool, watch: str | None = None
+        self,
+        conditions: Sequence[FieldCondition],
+        *,
+        newest: bool,
+        watch: str | None = None,
+        by_index: bool = False,
     ) -> Iterator[Candidate]:
-        """Iterate over all versions of the trials with a version that meets all conditions.
+        """Iterate over all versions of the trials with a version that may meet all conditions.
 
         `newest` requires that version to be the newest. Trials are in order of ids, versions oldest
         first, read from one view of the database with a few rows at a time in memory. A version
-        that is gone or moved meets the conditions only if one of them names the state.
+        that is gone or moved meets the conditions only if one of them names the state. `by_index`
+        compares record fields with the text index, which must be in use.
         """
-        table = SNAPSHOTS
-        asked = {condition.term.name: condition.term for condition in conditions}
-        found = select(table.c.nct_id).where(_meets(table, conditions))
-        if newest:
-            found = found.join(TRIALS, TRIALS.c.head_snapshot_id == table.c.id)
-        if watch is not None:
-            found = found.where(table.c.nct_id.in_(trials_of_watch(watch)))
-        statement = (
-            select(
-                table.c.nct_id,
-                table.c.state,
-                table.c.posted,
-                table.c.submitted,
-                table.c.observed,
-                table.c.fetched,
-                table.c.brief_title,
-                case((_meets(table, conditions), 1), else_=0).label("matches"),
-                *(
-                    _column(table, term.field).label(f"asked_{name}")
-                    for name, term in asked.items()
-                ),
-            )
-            .where(table.c.nct_id.in_(found))
-            .order_by(table.c.nct_id, table.c.position)
-        )
+        of_key = [one for one in conditions if not one.term.is_of_record]
+        of_record = [RecordCondition.of(one) for one in conditions if one.term.is_of_record]
+        indexed = of_record if by_index else []
+        in_words = [
+            (one.term.name, KeyTextCondition.of(one)) for one in of_key if one.operator == "~"
+        ]
+        asked = {one.term.name: one.term.field for one in of_key}
         with self._reading() as connection:
+            meets = _meets(of_key, indexed, connection.dialect.name)
+            statement = _statement(meets, asked, newest=newest, watch=watch)
+            texts = _texts_by_field(connection, indexed)
             for row in connection.execute(statement.execution_options(yield_per=BATCH)):
+                values = {name: getattr(row, f"asked_{name}") for name in asked}
                 yield Candidate(
                     nct_id=NctId(row.nct_id),
                     state=State(row.state),
@@ -99,24 +104,81 @@ class SearchReads(Reads):
                     submitted=row.submitted,
                     observed=row.observed,
                     fetched=row.fetched,
-                    matches=bool(row.matches),
+                    digest=row.digest,
+                    matches=bool(row.matches)
+                    and all(condition.holds(values[name]) for name, condition in in_words),
                     title=row.brief_title,
-                    values={name: getattr(row, f"asked_{name}") for name in asked},
+                    values=values
+                    | {name: sorted(found.get(row.digest, ())) for name, found in texts.items()},
                 )
+
+
+def _statement(
+    meets: ColumnElement[bool], asked: Mapping[str, str], *, newest: bool, watch: str | None
+) -> Select[Any]:
+    table = SNAPSHOTS
+    found = select(table.c.nct_id).where(meets)
+    if newest:
+        found = found.join(TRIALS, TRIALS.c.head_snapshot_id == table.c.id)
+    if watch is not None:
+        found = found.where(table.c.nct_id.in_(trials_of_watch(watch)))
+    return (
+        select(
+            table.c.nct_id,
+            table.c.state,
+            table.c.posted,
+            table.c.submitted,
+            table.c.observed,
+            table.c.fetched,
+            table.c.digest,
+            table.c.brief_title,
+            case((meets, 1), else_=0).label("matches"),
+            *(_column(table, field).label(f"asked_{name}") for name, field in asked.items()),
+        )
+        .where(table.c.nct_id.in_(found))
+        .order_by(table.c.nct_id, table.c.position)
+    )
+
+
+def _texts_by_field(
+    connection: Connection, indexed: Sequence[RecordCondition]
+) -> dict[str, dict[str, set[str]]]:
+    """Return the texts of each record field that match, by the digests of the records."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for one in indexed:
+        if not one.condition.term.is_long:
+            of_field = found.setdefault(one.condition.term.name, {})
+            if not one.condition.denies:
+                for digest, texts in values_by_digest(connection, one).items():
+                    of_field.setdefault(digest, set()).update(texts)
+    return found
 
 
 def _column(table: FromClause, field: str) -> ColumnElement[Any]:
     return table.c[KEY_COLUMNS.get(field, field)]
 
 
-def _meets(table: FromClause, conditions: Sequence[FieldCondition]) -> ColumnElement[bool]:
+def _meets(
+    conditions: Sequence[FieldCondition], indexed: Sequence[RecordCondition], dialect: str
+) -> ColumnElement[bool]:
+    table = SNAPSHOTS
     terms = [_term(_column(table, one.term.field), one) for one in conditions]
+    terms += [_of_record(table.c.digest, one, dialect) for one in indexed]
     if not any(one.term.field == "state" for one in conditions):
         terms.append(table.c.state == State.PRESENT)
-    return and_(*terms)
+    return and_(true(), *terms)
+
+
+def _of_record(
+    digest: ColumnElement[Any], condition: RecordCondition, dialect: str
+) -> ColumnElement[bool]:
+    holds = digest.in_(digests_with(condition, dialect))
+    return not_(func.coalesce(holds, false())) if condition.condition.denies else holds
 
 
 def _term(column: ColumnElement[Any], condition: FieldCondition) -> ColumnElement[bool]:
+    if condition.operator == "~" and condition.denies:
+        return true()  # what may match is compared in Python
     holds = or_(*(_holds(column, condition, value) for value in condition.values))
     # NULL = 'x' is NULL in SQL, but a negated condition must then be true
     return not_(func.coalesce(holds, false())) if condition.denies else holds
@@ -138,7 +200,7 @@ def _of_text(
     column: ColumnElement[Any], condition: FieldCondition, value: str
 ) -> ColumnElement[bool]:
     if condition.operator == "~":
-        return _lower(column).like(_lower(_text(f"%{_escaped(value)}%")), escape="\\")
+        return _may_have_words(column, value)
     match condition.term.sort:
         case ValueType.WORDS:
             among = literal("|", String).concat(column).concat(literal("|", String))
@@ -147,6 +209,22 @@ def _of_text(
             return _lower(column) == _lower(_text(value))
         case _:
             return column == literal(value, column.type)
+
+
+_BEYOND_ASCII = r"[^\x01-\x7f]|&"
+
+
+def _may_have_words(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+    """Return a condition that leaves out only what has neither the text nor all its words.
+
+    Only ASCII letters have the same lower case in both databases and in Python. An ampersand may
+    begin an HTML entity.
+    """
+    folded = fold(value)
+    parts = (words_of(value) if folded.isascii() else ()) or (folded,)
+    patterns = (_text(f"%{_escaped(one)}%") for one in parts)
+    has_all = and_(*(_lower(column).like(pattern, escape="\\") for pattern in patterns))
+    return or_(has_all, column.regexp_match(_BEYOND_ASCII))
 
 
 _COMPARED: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {

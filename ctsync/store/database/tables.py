@@ -12,6 +12,9 @@ failures        the quarantine: trials that could not be checked or stored
 cursors         the progress of a scan of the registry; cursor_pages: the trials that it saw
 deliveries      the outbox: one row per event and recipient
 trial_facts     what a portfolio shows of the newest record of a trial, derived from the record
+text_values     the text index: each text of the searched fields; text_bodies: the records in it;
+                text_places: which record has which text. `ctsync db index-text` fills them, and
+                creates text_words
 ctsync_marks    facts about the database itself, such as that it belongs to ctsync
 
 Text from outside ctsync is escaped (see `types.RemoteText`).
@@ -41,7 +44,7 @@ from sqlalchemy import (
 
 from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, RowId, Timestamp
 
-HEAD_REVISION = "0002"
+HEAD_REVISION = "0003"
 """The newest migration. It is repeated here so that opening a database does not need alembic."""
 
 APPLICATION_ID = 0x63747379
@@ -308,6 +311,47 @@ class _TrialFacts(TypedColumns):
 
 
 TRIAL_FACTS = Table("trial_facts", METADATA, _TrialFacts)
+
+
+class _TextBody(TypedColumns):
+    """A record in the text index."""
+
+    id: Named[int] = Column(RowId, primary_key=True)
+    # no foreign key: what is indexed follows from the digest, and stays true without the body
+    digest: Named[str] = Column(Digest, comment="the record; it may have been dropped since")
+
+
+TEXT_BODIES = Table("text_bodies", METADATA, _TextBody, UniqueConstraint("digest"))
+
+
+class _TextValue(TypedColumns):
+    """A text of one searched field."""
+
+    id: Named[int] = Column(RowId, primary_key=True)
+    text_key: Named[bytes] = Column(
+        LargeBinary(16), comment="hash of the field's code and the text"
+    )
+    words_key: Named[bytes] = Column(
+        LargeBinary(16), comment="hash of the field's code and the words of the text"
+    )
+    value: Named[str | None] = Column(
+        RemoteText, comment="the text; NULL: the field has no value, or is too long to be shown"
+    )
+
+
+TEXT_VALUES = Table(
+    "text_values", METADATA, _TextValue, UniqueConstraint("text_key"), Index(None, "words_key")
+)
+
+
+class _TextPlace(TypedColumns):
+    """A record that has a text."""
+
+    value_id: Named[int] = Column(RowId, primary_key=True, autoincrement=False)
+    body_id: Named[int] = Column(RowId, primary_key=True, autoincrement=False)
+
+
+TEXT_PLACES = Table("text_places", METADATA, _TextPlace, sqlite_with_rowid=False)
 
 
 class _Watch(TypedColumns):

@@ -1,0 +1,82 @@
+"""Builds the text index of a database, or deletes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from ctsync.store.admin.compact import size_of
+from ctsync.store.database.tables import BODIES, TEXT_BODIES, TEXT_VALUES
+from ctsync.store.derived.text_index import text_index_problem
+from ctsync.store.store import Store
+
+_AT_ONCE = 500
+_HOLDER = "ctsync db index-text"
+_BEFORE_ALL = "0:"
+"""Sorts before each digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextIndexSize:
+    """What the text index holds, and the bytes by which the database grew.
+
+    `damaged` counts the records that cannot be read.
+    """
+
+    records: int
+    texts: int
+    damaged: int
+    bytes: int
+
+
+def build_text_index(
+    store: Store, *, progress: Callable[[int, int], None] = lambda _done, _of: None
+) -> TextIndexSize:
+    """Index the stored records that are not indexed yet. Holds the writer lock.
+
+    A damaged index is built from nothing. Each batch is one transaction: a killed build is
+    continued by the next one. Calls `progress(done, of)` after each batch. Raises LockHeld, and
+    UsageError without FTS5.
+    """
+    with store.writer(holder=_HOLDER):
+        before = size_of(store)
+        with store.view() as connection:
+            is_damaged = text_index_problem(connection) is not None
+        with store.unit() as unit:
+            if is_damaged:
+                unit.texts.drop()
+            unit.texts.create()
+        total, done, added, last = _missing(store), 0, 0, _BEFORE_ALL
+        while True:
+            with store.unit() as unit:
+                digests = unit.texts.missing(last, limit=_AT_ONCE)
+                added += unit.texts.add(digests)
+            if not digests:
+                break
+            last, done = digests[-1], done + len(digests)
+            progress(done, total)
+        with store.unit() as unit:
+            unit.texts.put_in_use()
+        if store.file is None:
+            store.vacuum()  # PostgreSQL needs statistics of the new rows
+        with store.view() as connection:
+            return TextIndexSize(
+                records=connection.scalar(select(func.count()).select_from(TEXT_BODIES)) or 0,
+                texts=connection.scalar(select(func.count()).select_from(TEXT_VALUES)) or 0,
+                damaged=done - added,
+                bytes=size_of(store) - before,
+            )
+
+
+def drop_text_index(store: Store) -> bool:
+    """Delete the text index, and return whether there was one. Holds the writer lock."""
+    with store.writer(holder=_HOLDER), store.unit() as unit:
+        return unit.texts.drop()
+
+
+def _missing(store: Store) -> int:
+    with store.view() as connection:
+        bodies = connection.scalar(select(func.count()).select_from(BODIES)) or 0
+        return bodies - (connection.scalar(select(func.count()).select_from(TEXT_BODIES)) or 0)
