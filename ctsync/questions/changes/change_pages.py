@@ -21,8 +21,9 @@ from ctsync.store.store import Store
 
 _TRIALS = 200
 """Number of trials whose events are read at once on a day with many events."""
-_MANY = 5_000
-"""Most events of one day that are sorted in memory. The first load of a mirror has 600,000."""
+_MANY = 1_000
+"""Number of events that are read at once. A day with as many is read by trial: the first load of a
+mirror has 600,000 events."""
 _DAY = timedelta(days=1)
 
 InOrder = Callable[[Iterable[StoredEvent]], Sequence[StoredEvent]]
@@ -90,18 +91,21 @@ def _stored_after(
 ) -> Iterator[StoredEvent]:
     start = None if after is None else after.day
     while True:
-        for day, of_day in groupby(store.events.each(_from(start, wanted)), day_of_change):
-            events = list(islice(of_day, _MANY + 1))
-            if len(events) > _MANY:
-                break
-            yield from _rest(ordered(events), after, day)
-        else:
+        events = store.events.oldest(_from(start, wanted), most=_MANY)
+        by_day = {day: list(of_day) for day, of_day in groupby(events, day_of_change)}
+        is_end = len(events) < _MANY
+        last = None if is_end else by_day.popitem()[0]  # some of its events may not be read yet
+        for day, of_day in by_day.items():
+            yield from _rest(ordered(of_day), after, day)
+        if last is None:
             return
-        for of_trial in _by_trial(store, _on(day, wanted), day, after):
-            yield from _rest(ordered(of_trial), after, day)
-        if day == date.max:
-            return
-        start = day + _DAY
+        start = last
+        if not by_day:
+            for of_trials in _by_trial(store, _on(last, wanted), last, after):
+                yield from _rest(ordered(of_trials), after, last)
+            if last == date.max:
+                return
+            start = last + _DAY
 
 
 def _by_trial(

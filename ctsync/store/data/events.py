@@ -98,6 +98,12 @@ class EventReads(Reads):
         with self._reading() as connection:
             return [_stored(row) for row in connection.execute(newest_first)][::-1]
 
+    def oldest(self, wanted: EventFilter, *, most: int) -> list[StoredEvent]:
+        """Return up to `most` of these events, oldest first; the limit of the filter is ignored."""
+        statement = _narrowed(_PLACED, wanted).order_by(EVENTS.c.happened, EVENTS.c.id).limit(most)
+        with self._reading() as connection:
+            return [_stored(row) for row in connection.execute(statement)]
+
     def each(self, wanted: EventFilter | None = None) -> Iterator[StoredEvent]:
         """Iterate over the same events in the same order, ignoring `limit`.
 

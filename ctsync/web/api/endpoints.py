@@ -39,7 +39,7 @@ from ctsync.web.api.query_parameters import (
 
 ROOT = "/api/v1"
 TRIAL = Parameter(
-    "nct", "The NCT id of the trial.", schema={"type": "string", "pattern": "^NCT[0-9]{8}$"}
+    "nct", "The NCT id of the trial.", schema={"type": "string", "pattern": "^NCT(?!0{8})[0-9]{8}$"}
 )
 
 
@@ -96,7 +96,7 @@ _SINCE_REPORT: JsonObject = {"anyOf": [_DAY, _AGES, {"enum": [*_NAMED, "last rep
 _LEVELS = [level.value for level in Level]
 _PHASES = ["EARLY_PHASE1", "PHASE1", "PHASE2", "PHASE3", "PHASE4", "NA"]
 _VERSION = {"pattern": "^(-?[1-9][0-9]{0,4}|v[0-9]{1,5}|first|previous|last)$"}
-_TRIALS = _list("nct", "Only these trials; may be repeated.", pattern="^NCT[0-9]{8}$")
+_TRIALS = _list("nct", "Only these trials; may be repeated.", pattern="^NCT(?!0{8})[0-9]{8}$")
 _WATCH = _text("watch", "Only trials of this watch.")
 _CATEGORIES = _words("category", "Only this part of the record; may be repeated.", Category)
 

@@ -91,7 +91,7 @@ class Page:
 def cursor_text(asked: Asked, place: Place) -> str:
     """Return the cursor of a place."""
     content = orjson.dumps([asked.clock.now().isoformat(), *place])
-    return urlsafe_b64encode(_sum_of(asked.question, content) + content).decode().rstrip("=")
+    return urlsafe_b64encode(sum_of(asked.question, content) + content).decode().rstrip("=")
 
 
 def read_cursor(text: str, question: str, now: datetime) -> tuple[datetime, Place]:
@@ -102,7 +102,7 @@ def read_cursor(text: str, question: str, now: datetime) -> tuple[datetime, Plac
         raise damaged_cursor() from None
     content = packed[_SUM_BYTES:]
     is_canonical = urlsafe_b64encode(packed).decode().rstrip("=") == text
-    if not is_canonical or packed[:_SUM_BYTES] != _sum_of(question, content):
+    if not is_canonical or packed[:_SUM_BYTES] != sum_of(question, content):
         raise damaged_cursor()
     try:
         moment, *place = orjson.loads(content)
@@ -168,6 +168,7 @@ def _start(place: Place | None) -> tuple[int, str | None]:
     raise damaged_cursor()
 
 
-def _sum_of(question: str, content: bytes) -> bytes:
+def sum_of(question: str, content: bytes) -> bytes:
+    """Return the check sum of a cursor, over its content, its question and the ctsync version."""
     summed = f"{__version__}\n{question}\n".encode() + content
     return hashlib.blake2b(summed, digest_size=_SUM_BYTES).digest()
