@@ -18,10 +18,10 @@ from ctsync.export.columns import dated_columns
 from ctsync.export.csv_writer import csv_lines
 from ctsync.export.row_columns import columns_of, values_of
 from ctsync.report.rows.row_json import dump, to_json
+from ctsync.web.api.address_parameters import CURSOR
 from ctsync.web.api.endpoints import Endpoint
 from ctsync.web.api.paging import Page
 from ctsync.web.api.problems import NotAcceptable
-from ctsync.web.api.query_parameters import CURSOR
 
 
 class AnswerForm(StrEnum):

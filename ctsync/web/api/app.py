@@ -29,6 +29,16 @@ from ctsync.dates import Clock
 from ctsync.report.rows.row_json import dump
 from ctsync.store.store import Store
 from ctsync.text import nearest_words
+from ctsync.web.api.address_parameters import (
+    CURSOR,
+    FIELDS,
+    LIMIT,
+    ROWS,
+    Given,
+    changes_with_time,
+    chosen_fields,
+    read_query,
+)
 from ctsync.web.api.answer_forms import (
     accepted_form,
     entity_tag,
@@ -42,16 +52,6 @@ from ctsync.web.api.kept_answers import KeptAnswers
 from ctsync.web.api.openapi_document import openapi_document
 from ctsync.web.api.paging import Asked, StillTime, cursor_text, read_cursor
 from ctsync.web.api.problems import problem, problem_of
-from ctsync.web.api.query_parameters import (
-    CURSOR,
-    FIELDS,
-    LIMIT,
-    ROWS,
-    Given,
-    changes_with_time,
-    chosen_fields,
-    read_query,
-)
 
 OpenStore = Callable[[], AbstractContextManager[Store]]
 

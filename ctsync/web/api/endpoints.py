@@ -26,16 +26,17 @@ from ctsync.questions.trial.versions import VersionRow
 from ctsync.record.fields.lookup import values_of_field
 from ctsync.record.flags import FlagId
 from ctsync.report.rows.event_row import EventRow
-from ctsync.web.api.listed import changes_page, trials_page
-from ctsync.web.api.paging import Asked, page_of
-from ctsync.web.api.query_parameters import (
+from ctsync.web.api.address_parameters import (
     CURSOR,
     FIELDS,
     LIMIT,
+    TEXT,
     Given,
     Parameter,
     ParameterType,
 )
+from ctsync.web.api.listed import changes_page, trials_page
+from ctsync.web.api.paging import Asked, page_of
 
 ROOT = "/api/v1"
 TRIAL = Parameter(
@@ -70,8 +71,12 @@ class Endpoint:
         return "{nct}" in self.path
 
 
+def _schema(narrowed: JsonObject) -> JsonObject:
+    return {"type": "string", **narrowed} if narrowed else TEXT
+
+
 def _text(name: str, description: str, **schema: Any) -> Parameter:
-    return Parameter(name, description, schema={"type": "string", **schema})
+    return Parameter(name, description, schema=_schema(schema))
 
 
 def _flag(name: str, description: str) -> Parameter:
@@ -80,7 +85,7 @@ def _flag(name: str, description: str) -> Parameter:
 
 
 def _list(name: str, description: str, **schema: Any) -> Parameter:
-    return Parameter(name, description, ParameterType.LIST, {"type": "string", **schema})
+    return Parameter(name, description, ParameterType.LIST, _schema(schema))
 
 
 def _words(name: str, description: str, known: type[StrEnum]) -> Parameter:
@@ -95,7 +100,13 @@ _SINCE: JsonObject = {"anyOf": [_DAY, _AGES, {"enum": _NAMED}]}
 _SINCE_REPORT: JsonObject = {"anyOf": [_DAY, _AGES, {"enum": [*_NAMED, "last report"]}]}
 _LEVELS = [level.value for level in Level]
 _PHASES = ["EARLY_PHASE1", "PHASE1", "PHASE2", "PHASE3", "PHASE4", "NA"]
-_VERSION = {"pattern": "^(-?[1-9][0-9]{0,4}|v[0-9]{1,5}|first|previous|last)$"}
+_VERSION: JsonObject = {
+    "anyOf": [
+        {"type": "string", "pattern": "^(-?[1-9][0-9]{0,4}|v[0-9]{1,5}|first|previous|last)$"},
+        {"type": "string", "pattern": "^(?!0000)[0-9]{4}(-(0[1-9]|1[0-2]))?$"},
+        _DAY,
+    ]
+}
 _TRIALS = _list("nct", "Only these trials; may be repeated.", pattern="^NCT(?!0{8})[0-9]{8}$")
 _WATCH = _text("watch", "Only trials of this watch.")
 _CATEGORIES = _words("category", "Only this part of the record; may be repeated.", Category)
@@ -250,8 +261,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         FieldChangeRow,
         page_of(_compared),
         (
-            _text("from", "The older version: 3, -1 for the last, v2 or a day.", **_VERSION),
-            _text("to", "The newer version.", **_VERSION),
+            Parameter(
+                "from", "The older version: 3, -1 for the last, v2 or a day.", schema=_VERSION
+            ),
+            Parameter("to", "The newer version.", schema=_VERSION),
             _CATEGORIES,
             _text("level", "Lowest level to list.", enum=_LEVELS),
         ),

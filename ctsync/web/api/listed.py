@@ -34,8 +34,8 @@ from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.flags import FlagId
 from ctsync.report.rows.event_row import event_row
 from ctsync.store.data.events import EventFilter
+from ctsync.web.api.address_parameters import Given
 from ctsync.web.api.paging import Asked, Page, Place, damaged_cursor, page_of_kept
-from ctsync.web.api.query_parameters import Given
 
 
 def changes_page(asked: Asked) -> Page:

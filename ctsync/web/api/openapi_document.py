@@ -11,9 +11,9 @@ from typing import Any
 
 from ctsync.model import JsonObject
 from ctsync.report.rows.row_json import schema_of
+from ctsync.web.api.address_parameters import FIELDS, Parameter, ParameterType
 from ctsync.web.api.endpoints import ENDPOINTS, ROOT, TRIAL, Endpoint
 from ctsync.web.api.problems import PROBLEM_TYPE
-from ctsync.web.api.query_parameters import FIELDS, Parameter, ParameterType
 
 VERSION = "1"
 """Of the API. It increases only together with ROOT."""

@@ -26,16 +26,23 @@ from tests.registry_fixtures import make_study
 from tests.sync.histories import keep_history
 
 TRIAL = "NCT01352702"
-MADE = NctId("NCT00000011")
+MADE = (NctId("NCT00000011"), NctId("NCT00000012"))
 WIDE = RequestRate(per_second=1e6, burst=10**6)
 
 
 def fill(store: Store) -> None:
-    """Store published histories, and a trial with a sponsor, conditions, sites and a slip."""
+    """Store published histories, and two trials with a sponsor, conditions, sites and a slip."""
     fill_with_histories(store)
+    for nct_id in MADE:
+        _fill_trial(store, nct_id)
+    with store.unit() as unit:
+        unit.watches.add_trials("mine", dict.fromkeys(MADE), NOW)
+
+
+def _fill_trial(store: Store, nct_id: NctId) -> None:
     studies = [
         make_study(
-            MADE,
+            nct_id,
             lastUpdatePostDateStruct={"date": posted},
             primaryCompletionDateStruct={"date": primary, "type": "ESTIMATED"},
             conditionsModule={"conditions": ["Asthma"]},
@@ -44,8 +51,6 @@ def fill(store: Store) -> None:
         for posted, primary in (("2026-01-13", "2027-06"), ("2026-02-13", "2028-12"))
     ]
     keep_history(store, studies, source=Source.LIVE)
-    with store.unit() as unit:
-        unit.watches.add_trials("mine", {MADE: None}, NOW)
 
 
 def new_api(url: str, *, clock: Clock | None = None, rate: RequestRate | None = WIDE) -> FastAPI:

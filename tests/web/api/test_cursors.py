@@ -23,9 +23,9 @@ from tests.conftest import StillClock
 from tests.questions.answers import NOW
 from tests.registry_fixtures import make_study
 from tests.sync.histories import keep_history
-from tests.web.api.served import MADE, TRIAL, all_rows, new_api, serving
+from tests.web.api.served import TRIAL, all_rows, new_api, serving
 
-OLD = NctId("NCT00000012")
+OLD = NctId("NCT00000013")
 
 
 def write_between_pages(url: str) -> None:
@@ -151,7 +151,7 @@ def test_pages_of_a_day_with_many_events_are_those_of_all_changes(
             ],
             source=Source.LIVE,
         )
-    for wanted in (EventFilter(), EventFilter(nct_ids=(NctId("NCT00000003"), MADE))):
+    for wanted in (EventFilter(), EventFilter(nct_ids=(NctId("NCT00000003"),))):
         after: ChangePlace | None = None
         found: list[StoredEvent] = []
         while True:

@@ -16,6 +16,8 @@ from ctsync.errors import UsageError
 from ctsync.model import JsonObject
 from ctsync.text import nearest
 
+TEXT: JsonObject = {"type": "string", "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$"}
+"""The schema of a text: without control characters, and not empty."""
 MOST_ROWS = 1000
 ROWS = 100
 
@@ -45,7 +47,7 @@ class Parameter:
     name: str
     description: str
     type: ParameterType = ParameterType.TEXT
-    schema: JsonObject = field(default_factory=lambda: {"type": "string"})
+    schema: JsonObject = field(default_factory=lambda: dict(TEXT))
     is_required: bool = False
     lowest: int | None = None
     highest: int | None = None
@@ -72,6 +74,8 @@ def read_query(query: bytes, known: Sequence[Parameter]) -> Given:
             raise UsageError(f"there is no parameter {name!r} here; {_nearest(name, by_name)}")
         if _CONTROL.search(text):
             raise UsageError(f"{name} contains a control character; remove it")
+        if not text:
+            raise UsageError(f"{name} has no value; write one, or leave {name} out")
         texts.setdefault(name, []).append(text)
     for parameter in known:
         if parameter.is_required and parameter.name not in texts:
