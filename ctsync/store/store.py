@@ -218,6 +218,17 @@ class Store:
                 for table in tables
             }
 
+    def state(self) -> str:
+        """Return a text that every committed write changes, so that answers can be kept.
+
+        On PostgreSQL, writes to other databases of the server change it too.
+        """
+        # on SQLite the link of the newest commit: see `wal_chain`
+        is_file = self._engine.dialect.name == "sqlite"
+        statement = "PRAGMA user_version" if is_file else "SELECT pg_current_snapshot()::text"
+        with self.view() as connection:
+            return str(connection.exec_driver_sql(statement).scalar_one())
+
     def revision(self) -> str | None:
         """Return the schema version of the database."""
         return migrate.current_revision(self._engine, self.name)

@@ -36,7 +36,7 @@ def find_changes(store: Store, wanted: EventFilter) -> Changes:
     if own is None:
         found = store.events.find(wanted)
         if wanted.limit is None:
-            return Changes(tuple(sorted(found, key=_order)), len(found))
+            return Changes(tuple(sorted(found, key=change_order)), len(found))
         of_cut = store.events.find(_same_group(found[0], wanted)) if found else []
         return Changes(_newest(found, of_cut), store.events.count(wanted))
     minimum = wanted.minimum_level or Level.ADMINISTRATIVE
@@ -60,7 +60,8 @@ def _group(stored: StoredEvent) -> tuple[date, NctId]:
     return day_of_change(stored), stored.nct_id
 
 
-def _order(stored: StoredEvent) -> tuple[date, NctId, tuple[int, int, str, int]]:
+def change_order(stored: StoredEvent) -> tuple[date, NctId, tuple[int, int, str, int]]:
+    """Sort key of changes: by day, then by trial, then the worst first."""
     return *_group(stored), line_order(stored)
 
 
@@ -74,8 +75,8 @@ def _newest(found: Sequence[StoredEvent], of_cut: Sequence[StoredEvent]) -> tupl
         return ()
     cut = _group(found[0])
     others = [one for one in found if _group(one) != cut]
-    worst = sorted(of_cut, key=_order)[: len(found) - len(others)]
-    return tuple(sorted([*worst, *others], key=_order))
+    worst = sorted(of_cut, key=change_order)[: len(found) - len(others)]
+    return tuple(sorted([*worst, *others], key=change_order))
 
 
 def _same_group(stored: StoredEvent, wanted: EventFilter) -> EventFilter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,6 +22,7 @@ LAST_REPORT = "last report"
 _PHASES = ("early 1", "1", "2", "3", "4", "NA")
 _LOG = "log"
 _MOST_NAMES = 5
+_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
 
@@ -31,7 +33,7 @@ def parse_word(text: str, words: type[EnumT]) -> EnumT:
     for word in words:
         if wanted in {word.value, word.value.replace("_", "-")}:
             return word
-    name = words.__name__.removesuffix("Id").lower()
+    name = _CAPITAL.sub(" ", words.__name__.removesuffix("Id")).lower()
     raise UsageError(f"there is no {name} {text!r}; {nearest(text, list(words))}")
 
 

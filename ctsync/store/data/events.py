@@ -25,7 +25,8 @@ class EventFilter:
 
     `since` is inclusive, `until` is exclusive. Both refer to the time when an event happened: the
     load it was observed in, else the day it was posted, else the time it was fetched.
-    `minimum_level` means that level or worse. `limit` keeps the newest events.
+    `minimum_level` means that level or worse. `newest_id` leaves out events with a higher id, which
+    were stored later. `limit` keeps the newest events.
     """
 
     nct_ids: Sequence[NctId] = ()
@@ -38,6 +39,7 @@ class EventFilter:
     watch: str | None = None
     run_id: int | None = None
     minimum_level: Level | None = None
+    newest_id: int | None = None
     limit: int | None = None
 
 
@@ -96,6 +98,12 @@ class EventReads(Reads):
         with self._reading() as connection:
             return [_stored(row) for row in connection.execute(newest_first)][::-1]
 
+    def oldest(self, wanted: EventFilter, *, most: int) -> list[StoredEvent]:
+        """Return up to `most` of these events, oldest first; the limit of the filter is ignored."""
+        statement = _narrowed(_PLACED, wanted).order_by(EVENTS.c.happened, EVENTS.c.id).limit(most)
+        with self._reading() as connection:
+            return [_stored(row) for row in connection.execute(statement)]
+
     def each(self, wanted: EventFilter | None = None) -> Iterator[StoredEvent]:
         """Iterate over the same events in the same order, ignoring `limit`.
 
@@ -122,6 +130,20 @@ class EventReads(Reads):
         """Return the events that a run stored, oldest first."""
         return self.find(EventFilter(run_id=run_id))
 
+    def newest_id(self) -> int:
+        """Return the highest id of an event; 0 if there are none."""
+        with self._reading() as connection:
+            return connection.scalar(select(func.max(EVENTS.c.id))) or 0
+
+    def trials(self, wanted: EventFilter, *, first: NctId | None, most: int) -> list[NctId]:
+        """Return up to `most` trials with such events in order of their ids, from `first` on."""
+        statement = _narrowed(select(EVENTS.c.nct_id).distinct(), wanted)
+        if first is not None:
+            statement = statement.where(EVENTS.c.nct_id >= first)
+        with self._reading() as connection:
+            found = connection.scalars(statement.order_by(EVENTS.c.nct_id).limit(most))
+            return [NctId(nct_id) for nct_id in found]
+
     def count(self, wanted: EventFilter | None = None) -> int:
         """Count the events that pass the filter, ignoring `limit`."""
         statement = _narrowed(select(func.count(EVENTS.c.id)), wanted or EventFilter())
@@ -147,6 +169,8 @@ def _narrowed(statement: Select[Any], wanted: EventFilter) -> Select[Any]:
         statement = statement.where(EVENTS.c.happened < wanted.until)
     if wanted.run_id is not None:
         statement = statement.where(EVENTS.c.run_id == wanted.run_id)
+    if wanted.newest_id is not None:
+        statement = statement.where(EVENTS.c.id <= wanted.newest_id)
     if wanted.watch is not None:
         # `entered` and `left` events name their watch: leave out the events of other watches
         after, before = type_coerce(EVENTS.c.after, Text), type_coerce(EVENTS.c.before, Text)

@@ -1,0 +1,80 @@
+"""Answers kept in memory, so that the next page of a list need not be computed again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from threading import Lock
+from typing import Any, NamedTuple
+
+from ctsync.questions.portfolio.portfolio_trials import PortfolioTrial
+
+MOST_ROWS_KEPT = 50_000
+MOST_ANSWERS = 64
+
+
+class AnswerKey(NamedTuple):
+    """A question, the state of the data, and the time for which the question is asked."""
+
+    question: str
+    state: str
+    asked: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """All rows of an answer, or the ids of its trials. `digest` identifies the content."""
+
+    rows: Sequence[Any]
+    notes: Sequence[str]
+    digest: str
+
+
+class KeptAnswers:
+    """The answers that were asked for last, up to 50,000 rows in all, and one portfolio."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._answers: OrderedDict[AnswerKey, KeptAnswer] = OrderedDict()
+        self._reading = Lock()
+        self._portfolio: tuple[tuple[str, date], Sequence[PortfolioTrial]] | None = None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that are kept."""
+        return sum(len(answer.rows) for answer in self._answers.values())
+
+    def answer(
+        self, key: AnswerKey, digest: str | None, compute: Callable[[], KeptAnswer]
+    ) -> KeptAnswer:
+        """Return the answer with a digest if it is kept, else that of today's data."""
+        with self._lock:
+            found = self._find(key, digest)
+        if found is not None:
+            return found
+        computed = compute()
+        with self._lock:
+            self._answers[key] = computed
+            self._answers.move_to_end(key)
+            while self.rows > MOST_ROWS_KEPT or len(self._answers) > MOST_ANSWERS:
+                self._answers.popitem(last=False)
+        return computed
+
+    def portfolio(
+        self, state: str, as_of: date, read: Callable[[], Sequence[PortfolioTrial]]
+    ) -> Sequence[PortfolioTrial]:
+        """Return the followed trials of a state of the data; reads them if they are not kept."""
+        with self._reading:  # so that several requests do not read them at the same time
+            if self._portfolio is None or self._portfolio[0] != (state, as_of):
+                self._portfolio = (state, as_of), read()
+            return self._portfolio[1]
+
+    def _find(self, key: AnswerKey, digest: str | None) -> KeptAnswer | None:
+        for one, answer in self._answers.items():
+            is_same = one == key if digest is None else answer.digest == digest
+            if is_same and one.question == key.question:
+                self._answers.move_to_end(one)
+                return answer
+        return None

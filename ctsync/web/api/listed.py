@@ -1,0 +1,135 @@
+"""The two lists that may have very many rows, changes and the portfolio, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from ctsync.model import Category, Kind, Level, NctId
+from ctsync.python import arguments
+from ctsync.questions.changes.change_pages import ChangePlace, change_page, count_changes
+from ctsync.questions.changes.filters import (
+    LAST_REPORT,
+    last_report_end,
+    parse_phase,
+    parse_word,
+)
+from ctsync.questions.portfolio.base_rates import rates_in_use
+from ctsync.questions.portfolio.flags import flag_day
+from ctsync.questions.portfolio.portfolio import (
+    PortfolioQuestion,
+    portfolio_question,
+    portfolio_rows,
+)
+from ctsync.questions.portfolio.portfolio_filter import (
+    PortfolioFacet,
+    PortfolioSort,
+    filtered,
+    in_order,
+    require_values,
+)
+from ctsync.questions.portfolio.portfolio_trials import read_portfolio
+from ctsync.questions.portfolio.watches import require_watch
+from ctsync.record.flags import FlagId
+from ctsync.report.rows.event_row import event_row
+from ctsync.store.data.events import EventFilter
+from ctsync.web.api.address_parameters import Given
+from ctsync.web.api.paging import Asked, Page, Place, damaged_cursor, page_of_kept
+
+
+def changes_page(asked: Asked) -> Page:
+    """Return a page of changes, oldest day first.
+
+    The place of the next page names the last change, and the newest event of the first page: later
+    pages leave out events that were stored after the first one.
+    """
+    store = asked.store
+    newest, total, after = _change_place(asked.place)
+    if newest is None:
+        newest = store.events.newest_id()
+    wanted = _event_filter(asked, newest_id=newest)
+    if total is None:
+        total = count_changes(store, wanted)
+    found = change_page(store, wanted, after=after, most=asked.most)
+    rates = rates_in_use(store) if asked.settings.reports.context else None
+    last = found.last
+    following = [newest, total, f"{last.day}", last.nct_id, last.event_id] if last else None
+    return Page([event_row(one, rates) for one in found.events], total, following)
+
+
+def trials_page(asked: Asked) -> Page:
+    """Return a page of the portfolio.
+
+    The order is that of the first page; the rows have the content of now. A trial that is no longer
+    followed has no row.
+    """
+    as_of = flag_day(asked.store, asked.clock.now().date())
+    trials = asked.kept.portfolio(
+        asked.state, as_of, lambda: read_portfolio(asked.store, as_of=as_of)
+    )
+
+    def ordered_ids() -> tuple[Sequence[NctId], Sequence[str]]:
+        question = _portfolio_question(asked.given)
+        require_values(trials, question.chosen)
+        found, _ = filtered(trials, question.chosen, question.text)
+        ordered = in_order(found, question.sort, descending=question.descending)
+        return tuple(trial.nct_id for trial in ordered), ()
+
+    def rows(ids: Sequence[Any]) -> Sequence[Any]:
+        by_id = {trial.nct_id: trial for trial in trials}
+        shown = [by_id[nct_id] for nct_id in ids if nct_id in by_id]
+        return list(portfolio_rows(asked.store, shown, as_of=as_of))
+
+    return page_of_kept(asked, ordered_ids, rows)
+
+
+def _event_filter(asked: Asked, newest_id: int | None = None) -> EventFilter:
+    given, store, now = asked.given, asked.store, asked.clock.now()
+    require_watch(store, given.get("watch"))
+    since, until, level = given.get("since"), given.get("until"), given.get("level")
+    start = None if since is None else _start(asked, since)
+    return EventFilter(
+        nct_ids=arguments.trials(given.get("nct", ())),
+        since=start,
+        until=None if until is None else arguments.moment(until, now, end_of_day=True),
+        kinds=tuple(arguments.words(given.get("kind", ()), Kind)),
+        minimum_level=None if level is None else parse_word(level, Level),
+        categories=tuple(arguments.words(given.get("category", ()), Category)),
+        watch=given.get("watch"),
+        newest_id=newest_id,
+    )
+
+
+def _start(asked: Asked, since: str) -> datetime:
+    if " ".join(since.lower().split()) == LAST_REPORT:
+        return last_report_end(asked.store, asked.clock.now())
+    return arguments.moment(since, asked.clock.now())
+
+
+def _change_place(place: Place | None) -> tuple[int | None, int | None, ChangePlace | None]:
+    if place is None:
+        return None, None, None
+    match place:
+        case [int(newest), int(total), str(day), str(nct_id), int(event_id)]:
+            try:
+                return newest, total, ChangePlace(date.fromisoformat(day), NctId(nct_id), event_id)
+            except ValueError:
+                raise damaged_cursor() from None
+    raise damaged_cursor()
+
+
+def _portfolio_question(given: Given) -> PortfolioQuestion:
+    chosen: Mapping[PortfolioFacet, Sequence[str]] = {
+        PortfolioFacet.WATCH: given.get("watch", ()),
+        PortfolioFacet.SPONSOR: given.get("sponsor", ()),
+        PortfolioFacet.PHASE: [parse_phase(one) for one in given.get("phase", ())],
+        PortfolioFacet.STATUS: given.get("status", ()),
+        PortfolioFacet.CONDITION: given.get("condition", ()),
+        PortfolioFacet.COUNTRY: given.get("country", ()),
+        PortfolioFacet.FLAG: arguments.words(given.get("flag", ()), FlagId),
+        PortfolioFacet.LEVEL: arguments.words(given.get("level", ()), Level),
+    }
+    sort = parse_word(given.get("sort", PortfolioSort.CHANGED), PortfolioSort)
+    text, is_reverse = given.get("search", ""), given.get("reverse", False)
+    return portfolio_question(chosen, text, sort=sort, reverse=is_reverse)
