@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, closing
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 import mcp_types as types
+from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
 from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -23,10 +25,11 @@ from ctsync.dates import Clock
 from ctsync.errors import CtsyncError
 from ctsync.model import JsonObject
 from ctsync.report.rows.row_json import dump
-from ctsync.store.store import open_for_reading
+from ctsync.store.store import Store
 from ctsync.text import for_log, nearest, shorten
 from ctsync.web.mcp.bounded_answer import MOST_CHARACTERS, NOTICE, answer_schema, bounded_answer
 from ctsync.web.mcp.fact_sources import fact_sources
+from ctsync.web.mcp.kept_store import KeptStore
 from ctsync.web.mcp.portfolio_tools import CHANGES, FIND, FLAGS, FORECASTS, PORTFOLIO
 from ctsync.web.mcp.tool import McpTool, ToolCall
 from ctsync.web.mcp.tool_arguments import MOST_ROWS, input_schema, read_arguments
@@ -58,63 +61,90 @@ is stored, not that nothing happened."""
 _AT_ONCE = 4
 _LONGEST_ERROR = 1_000
 _LARGEST_REQUEST = 1024 * 1024
-_INVALID_PARAMS = -32602
-
-Answer = Callable[[McpTool, Mapping[str, object]], JsonObject]
 
 
 def answer_call(
-    tool: McpTool, given: Mapping[str, object], *, settings: Settings, clock: Clock
+    tool: McpTool,
+    given: Mapping[str, object],
+    *,
+    settings: Settings,
+    clock: Clock,
+    database: KeptStore,
 ) -> JsonObject:
-    """Open the database for reading, ask the question of a tool and return its answer as JSON.
+    """Ask the question of a tool and return its answer as JSON.
 
     Raises CtsyncError for wrong arguments and if the database cannot be used.
     """
     arguments = read_arguments(given, tool.parameters, clock.now())
     limit = arguments.limit(tool.limit)
-    with closing(open_for_reading(settings.database.url, clock=clock)) as store:
+
+    def asked(store: Store) -> JsonObject:
         found = tool.ask(ToolCall(store, settings, arguments, limit))
-        return bounded_answer(
-            found, partial(fact_sources, store), registry_data=store.runs.newest_load()
-        )
+        newest = store.runs.newest_load()
+        return bounded_answer(found, partial(fact_sources, store), registry_data=newest)
+
+    return database.ask(asked)
 
 
-def tool_server(settings: Settings, *, clock: Clock) -> Server[Any]:
-    """Return the server of all tools. It opens the database of the settings for each call."""
-    answer = partial(answer_call, settings=settings, clock=clock)
-    limiter: list[anyio.CapacityLimiter] = []
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """What the calls share while a server runs."""
 
-    async def list_tools(_context: Any, _params: Any) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=list(described_tools()))
+    answer: Callable[[McpTool, Mapping[str, object]], JsonObject]
+    limiter: anyio.CapacityLimiter
 
-    async def call_tool(_context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
-        tool = TOOLS.get(params.name)
-        if tool is None:
-            reason = f"there is no tool {params.name!r}; {nearest(params.name, TOOLS)}"
-            raise MCPError(_INVALID_PARAMS, _one_line(reason))
-        if not limiter:  # it belongs to the event loop, which runs only now
-            limiter.append(anyio.CapacityLimiter(_AT_ONCE))
-        return await anyio.to_thread.run_sync(
-            _result_of, answer, tool, params.arguments or {},
-            limiter=limiter[0], abandon_on_cancel=True,
-        )  # fmt: skip
+
+def tool_server(settings: Settings, *, clock: Clock) -> Server[_Serving]:
+    """Return the server of all tools on the database of the settings.
+
+    It opens the database at the first call, so that the database may be made later.
+    """
+
+    @asynccontextmanager
+    async def serving(_server: Any) -> AsyncIterator[_Serving]:
+        with closing(KeptStore(settings.database.url, clock=clock)) as database:
+            answer = partial(answer_call, settings=settings, clock=clock, database=database)
+            yield _Serving(answer, anyio.CapacityLimiter(_AT_ONCE))
 
     return Server(
         "ctsync",
         version=__version__,
         title="ctsync",
         instructions=INSTRUCTIONS,
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
+        lifespan=serving,
+        on_list_tools=_list_tools,
+        on_call_tool=_call_tool,
+    )
+
+
+async def _list_tools(_context: Any, _params: Any) -> types.ListToolsResult:
+    return types.ListToolsResult(tools=list(described_tools()))
+
+
+async def _call_tool(
+    context: ServerRequestContext[_Serving], params: types.CallToolRequestParams
+) -> types.CallToolResult:
+    tool = TOOLS.get(params.name)
+    if tool is None:
+        reason = f"there is no tool {params.name!r}; {nearest(params.name, TOOLS)}"
+        raise MCPError(types.INVALID_PARAMS, _one_line(reason))
+    serving = context.lifespan_context
+    return await anyio.to_thread.run_sync(
+        _result_of,
+        serving,
+        tool,
+        params.arguments or {},
+        limiter=serving.limiter,
+        abandon_on_cancel=True,
     )
 
 
 def _result_of(
-    answer: Answer, tool: McpTool, arguments: Mapping[str, object]
+    serving: _Serving, tool: McpTool, arguments: Mapping[str, object]
 ) -> types.CallToolResult:
     """Return the answer to a call, or one error. Never raises, so that the server goes on."""
     try:
-        found = answer(tool, arguments)
+        found = serving.answer(tool, arguments)
     except CtsyncError as error:
         return _error(str(error))
     except Exception as error:
