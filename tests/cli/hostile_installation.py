@@ -61,6 +61,7 @@ READING: Sequence[Sequence[str]] = (
     ("flags", "--all"),
     ("forecast", "--within", "all"),
     ("history", TRIAL),
+    ("mcp",),
     ("notify", "--preview", "--full"),
     ("outbox", "list", "--all"),
     ("page", TRIAL),
