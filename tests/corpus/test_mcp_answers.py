@@ -135,7 +135,7 @@ def together(pieces: Sequence[dict[str, Any]]) -> Any:
     for piece in pieces:
         place: Any = body
         *way, last = steps(piece["path"])
-        for step, following in zip(way, [*way[1:], last], strict=True):
+        for step, following in zip(way, [*way, last][1:], strict=True):
             place = entered(place, step, [] if isinstance(following, int) else {})
         if isinstance(last, int):
             assert last == len(place)

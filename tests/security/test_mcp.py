@@ -109,6 +109,8 @@ def test_text_of_records_is_data_in_every_answer(attacked: Tools) -> None:
         frame = json.dumps([found[key] for key in ("notice", "notes", "next", "sources")])
         assert "Ignore all" not in frame, name
         assert "attacker" not in frame, name
+    said += texts(attacked.rows("record_as_of", nct=TRIAL))  # all pages of the record
+    assert not any(HIDDEN.search(one) for one in said)
     shown = sum(text.for_model(attack) in said for attack in storable())
     assert any(r"\U000e0049" in one for one in said)  # hidden text becomes visible
     print(
