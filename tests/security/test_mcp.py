@@ -12,6 +12,7 @@ import pytest
 
 from ctsync import text
 from ctsync.model import NctId
+from ctsync.python.database import open_database
 from ctsync.store.store import open_store
 from ctsync.web.mcp.bounded_answer import NOTICE
 from ctsync.web.mcp.mcp_server import TOOLS
@@ -48,16 +49,14 @@ def storable() -> list[str]:
     return kept
 
 
-def texts(value: Any) -> Iterator[str]:
+def texts(value: Any, *, with_keys: bool = True) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    elif isinstance(value, list):
-        for one in value:
-            yield from texts(one)
-    elif isinstance(value, dict):
-        yield from value
-        for one in value.values():
-            yield from texts(one)
+    elif isinstance(value, list | dict):
+        if isinstance(value, dict) and with_keys:
+            yield from value
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from texts(one, with_keys=with_keys)
 
 
 @pytest.fixture
@@ -111,13 +110,16 @@ def test_text_of_records_is_data_in_every_answer(attacked: Tools) -> None:
         assert "attacker" not in frame, name
     said += texts(attacked.rows("record_as_of", nct=TRIAL))  # all pages of the record
     assert not any(HIDDEN.search(one) for one in said)
-    shown = sum(text.for_model(attack) in said for attack in storable())
+    with open_database(attacked.url, config=None, clock=FakeClock(NOW)) as db:
+        # without the keys, which are in the paths of the pieces
+        stored = set(texts(db.record(TRIAL).body, with_keys=False))
+    shown = sum(text.for_model(one) in said for one in stored)
     assert any(r"\U000e0049" in one for one in said)  # hidden text becomes visible
     print(
-        f"language model: {len(storable())} attacks in a record, {shown} shown as JSON values in "
-        f"{len(questions)} tools, 0 hidden characters, 0 outside rows"
+        f"language model: {len(storable())} attacks in a record of {len(stored)} texts, {shown} "
+        f"shown as JSON values, {len(questions)} tools, 0 hidden characters, 0 outside rows"
     )
-    assert shown == len(storable())
+    assert shown == len(stored) > 200
 
 
 @pytest.mark.slow
