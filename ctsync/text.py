@@ -8,10 +8,12 @@ There is one function per sink. Each is the last step before a text leaves ctsyn
     for_markup     HTML and XML: only permitted characters; the template escapes < and &
     for_csv        a cell that a spreadsheet would run as a formula gets a leading apostrophe
     for_filename   letters, digits, dot, dash and underscore
+    for_model      the same as for_terminal, on several lines: a language model reads hidden
+                   characters that people do not see
 
-Terminal and log show the escaped characters, so that people see that a record is unusual: ESC
-becomes the four characters \x1b, a right-to-left override the six characters \u202e. Records in the
-database, JSON and Parquet are not changed, because there text is only data.
+Terminal, log and model show the escaped characters, so that people see that a record is unusual:
+ESC becomes the four characters \x1b, a right-to-left override the six characters \u202e. Records
+in the database, JSON and Parquet are not changed, because there text is only data.
 
 Two more functions help with messages: `shorten` cuts a text, `nearest` suggests a similar name.
 """
@@ -101,6 +103,15 @@ def for_filename(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", plain)[:100].strip("._- ")
     return f"_{name}" if not name or _RESERVED_ON_WINDOWS.fullmatch(name) else name
+
+
+def for_model(text: str) -> str:
+    """Return a text for a language model, without characters that people do not see.
+
+    Line breaks and tabs are kept. The caller puts the text into a JSON value, which marks it as
+    data.
+    """
+    return for_terminal(text, multiline=True)
 
 
 def shorten(text: str, width: int) -> str:

@@ -94,6 +94,11 @@ COMMANDS: Mapping[str, Entry] = {
         "Import versions from a file of `ctsync export jsonl`.",
     ),
     "init": Entry("sync.init", "init", "Write a commented ctsync.toml and create the database."),
+    "mcp": Entry(
+        "questions.mcp",
+        "mcp_command",
+        "Answer questions of a language model, over stdin and stdout.",
+    ),
     "mirror": Entry(
         "sync.mirror",
         "mirror_command",

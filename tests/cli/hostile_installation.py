@@ -62,6 +62,7 @@ READING: Sequence[Sequence[str]] = (
     ("flags", "--all"),
     ("forecast", "--within", "all"),
     ("history", TRIAL),
+    ("mcp",),
     ("notify", "--preview", "--full"),
     ("outbox", "list", "--all"),
     ("page", TRIAL),

@@ -32,23 +32,41 @@ def find_changes(store: Store, wanted: EventFilter) -> Changes:
     Each has the level that its reader sees: the stored level, or, if `wanted` names a watch with
     its own thresholds, the level that these give.
     """
-    own = store.watches.own_thresholds().get(wanted.watch) if wanted.watch else None
-    if own is None:
+    reported = _with_own_levels(store, wanted)
+    if reported is None:
         found = store.events.find(wanted)
         if wanted.limit is None:
             return Changes(tuple(sorted(found, key=change_order)), len(found))
         of_cut = store.events.find(_same_group(found[0], wanted)) if found else []
         return Changes(_newest(found, of_cut), store.events.count(wanted))
-    minimum = wanted.minimum_level or Level.ADMINISTRATIVE
-    of_any_level = replace(wanted, minimum_level=None)
-    reported = [
-        stored
-        for stored in (relevel_stored(one, own) for one in store.events.each(of_any_level))
-        if stored.event.level.reaches(minimum)
-    ]
     newest = reported[-wanted.limit :] if wanted.limit else reported
     of_cut = [one for one in reported if newest and _group(one) == _group(newest[0])]
     return Changes(_newest(newest, of_cut), len(reported))
+
+
+def newest_changes(
+    store: Store, wanted: EventFilter, *, skip: int, limit: int
+) -> list[StoredEvent]:
+    """Select a page of the events, newest first: at most `limit` after the newest `skip`.
+
+    Each has the level that its reader sees, as in `find_changes`. The limit of the filter is
+    ignored, and nothing is counted, which takes long in a large database.
+    """
+    reported = _with_own_levels(store, wanted)
+    if reported is None:
+        reported = store.events.find(replace(wanted, limit=skip + limit))
+    return reported[::-1][skip : skip + limit]
+
+
+def _with_own_levels(store: Store, wanted: EventFilter) -> list[StoredEvent] | None:
+    """Return all wanted events at the levels of the watch's own thresholds; None if it has none."""
+    own = store.watches.own_thresholds().get(wanted.watch) if wanted.watch else None
+    if own is None:
+        return None
+    minimum = wanted.minimum_level or Level.ADMINISTRATIVE
+    of_any_level = replace(wanted, minimum_level=None)
+    relevelled = (relevel_stored(one, own) for one in store.events.each(of_any_level))
+    return [stored for stored in relevelled if stored.event.level.reaches(minimum)]
 
 
 def day_of_change(stored: StoredEvent) -> date:

@@ -189,11 +189,10 @@ def flag_row(version: Version, flag: Flag, as_of: date) -> TrialFlagRow:
 def _trials(store: Store, question: FlagQuestion) -> Sequence[NctId]:
     for nct_id in question.ids:
         stored_versions(store, nct_id)  # raises if there are none
+    if question.ids and not question.watch:
+        return sorted(question.ids)
     followed = store.watched.ids(TrialSelection(watch=question.watch))
-    if not question.ids:
-        return followed
-    wanted = set(question.ids).intersection(followed) if question.watch else question.ids
-    return sorted(wanted)
+    return sorted(set(question.ids).intersection(followed)) if question.ids else followed
 
 
 def _is_of_question(versions: Sequence[Version], question: FlagQuestion) -> bool:

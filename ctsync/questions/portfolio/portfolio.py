@@ -75,6 +75,7 @@ def portfolio_question(
     reverse: bool = False,
     page: int = 1,
     limit: int | None = None,
+    after: NctId | None = None,
 ) -> PortfolioQuestion:
     """Return the question that people ask: statuses in any spelling, the usual direction."""
     statuses = [one.strip().replace(" ", "_").upper() for one in chosen[PortfolioFacet.STATUS]]
@@ -85,6 +86,7 @@ def portfolio_question(
         descending=(sort not in _ASCENDING) is not reverse,
         page=page,
         limit=limit,
+        after=after,
     )
 
 
