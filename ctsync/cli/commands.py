@@ -205,6 +205,11 @@ EXPORT: Mapping[str, Entry] = {
         "csv_command",
         "Write one row per version, as the R package cthist does.",
     ),
+    "ics": Entry(
+        "export.export_ics",
+        "ics_command",
+        "Write the dates of followed trials as a calendar.",
+    ),
     "jsonl": Entry(
         "export.export_jsonl",
         "jsonl_command",

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from icalendar import Calendar
 
 from ctsync.model import Source
 from ctsync.store.store import open_store
-from tests.cli.conftest import Shell
+from tests.cli.conftest import SEED, Shell
 from tests.conftest import StillClock
 from tests.record.reconstructed import studies
 from tests.sync.histories import keep_history
@@ -115,3 +116,23 @@ def test_an_unreadable_file_is_reported_in_one_line(shell: Shell, tmp_path: Path
     assert "cannot write" in shell.refuse(
         "export", "csv", "--output", str(file / "x.csv"), exit_code=2
     )
+
+
+def test_the_dates_of_followed_trials_are_written_as_a_calendar(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.run("watch", "add", SEED, "NCT05935098")
+    shell.run("watch", "add", SEED, "--name", "mine")
+    shell.run("sync")
+    out = tmp_path / "dates.ics"
+    assert f"wrote {out}: " in shell.run("export", "ics", "-o", str(out)).stderr
+    written = out.read_bytes()
+    every = {str(one["uid"]) for one in Calendar.from_ical(written).walk("VEVENT")}
+    listed = shell.json("export", "ics", "--json")
+    assert every == {f"{row['nct_id']}-{row['milestone']}@ctsync" for row in listed}
+    shell.run("export", "ics", "-o", str(out))
+    assert out.read_bytes() == written
+    mine = Calendar.from_ical(shell.run("export", "ics", "--watch", "mine").stdout)
+    assert mine["x-wr-calname"] == "Trial dates: mine"
+    assert {str(one["uid"])[:11] for one in mine.walk("VEVENT")} == {SEED}
+    assert "there is no watch" in shell.refuse("export", "ics", "--watch", "none", exit_code=2)
