@@ -220,6 +220,11 @@ EXPORT: Mapping[str, Entry] = {
         "parquet_command",
         "Write events, versions and flags as Parquet, one file per month.",
     ),
+    "xlsx": Entry(
+        "export.export_xlsx",
+        "xlsx_command",
+        "Write a workbook of the portfolio, changes and versions.",
+    ),
 }
 
 OUTBOX: Mapping[str, Entry] = {

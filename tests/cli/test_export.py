@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from icalendar import Calendar
+from openpyxl import load_workbook
 
 from ctsync.model import Source
 from ctsync.store.store import open_store
@@ -136,3 +137,20 @@ def test_the_dates_of_followed_trials_are_written_as_a_calendar(
     assert mine["x-wr-calname"] == "Trial dates: mine"
     assert {str(one["uid"])[:11] for one in mine.walk("VEVENT")} == {SEED}
     assert "there is no watch" in shell.refuse("export", "ics", "--watch", "none", exit_code=2)
+
+
+def test_a_workbook_has_a_sheet_for_trials_changes_and_versions(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.run("watch", "add", SEED)
+    shell.run("sync")
+    out = tmp_path / "trials.xlsx"
+    assert f"wrote {out}" in shell.run("export", "xlsx", "-o", str(out)).stderr
+    book = load_workbook(out)
+    assert {name: book[name].max_row for name in book.sheetnames} == {
+        "Portfolio": 2, "Changes": 2, "Versions": 2,
+    }  # fmt: skip
+    assert "a workbook needs a file" in shell.refuse("export", "xlsx", exit_code=2)
+    assert "no version of NCT00000009 is stored" in shell.refuse(
+        "export", "xlsx", "NCT00000009", "-o", str(out), exit_code=2
+    )
