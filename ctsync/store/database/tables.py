@@ -14,6 +14,9 @@ deliveries      the outbox: one row per event and recipient
 trial_facts     what a portfolio shows of the newest record of a trial, derived from the record
 ctsync_marks    facts about the database itself, such as that it belongs to ctsync
 
+The views v_trials, v_versions, v_changes and v_watched are for people who use SQL (docs/sql.md).
+ctsync itself does not read them.
+
 Text from outside ctsync is escaped (see `types.RemoteText`).
 """
 
@@ -41,7 +44,7 @@ from sqlalchemy import (
 
 from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, RowId, Timestamp
 
-HEAD_REVISION = "0002"
+HEAD_REVISION = "0004"
 """The newest migration. It is repeated here so that opening a database does not need alembic."""
 
 APPLICATION_ID = 0x63747379
