@@ -29,7 +29,7 @@ VIOLATIONS = {
     "APScheduler only in the daemon": ("sync", "import apscheduler"),
     "smtplib only in deliver.channels.email": ("deliver", "import smtplib"),
     "css-inline only in report.mail.mail_html": ("store", "import css_inline"),
-    "icalendar only in export.portfolio_calendar": ("web", "import icalendar"),
+    "icalendar only in the calendars of export": ("web", "import icalendar"),
     "the web frameworks only in the web": ("cli", "import uvicorn"),
     "pyarrow only in export, and for the types of python.rows": ("store", "import pyarrow"),
     "pandas and polars only in python.rows": ("export", "import polars"),

@@ -210,6 +210,11 @@ EXPORT: Mapping[str, Entry] = {
         "csv_command",
         "Write one row per version, as the R package cthist does.",
     ),
+    "ics": Entry(
+        "export.export_ics",
+        "ics_command",
+        "Write the dates of followed trials as a calendar.",
+    ),
     "jsonl": Entry(
         "export.export_jsonl",
         "jsonl_command",
@@ -219,6 +224,11 @@ EXPORT: Mapping[str, Entry] = {
         "export.export_parquet",
         "parquet_command",
         "Write events, versions and flags as Parquet, one file per month.",
+    ),
+    "xlsx": Entry(
+        "export.export_xlsx",
+        "xlsx_command",
+        "Write a workbook of the portfolio, changes and versions.",
     ),
 }
 

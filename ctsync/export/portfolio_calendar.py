@@ -41,7 +41,7 @@ def portfolio_ics(rows: Iterable[PortfolioRow], *, as_of: date) -> str:
 
 
 def _entry(row: PortfolioRow, milestone: Milestone, on: date, as_of: date) -> Event:
-    title = shorten(_line(row.title or "no title"), _LONGEST_TITLE)
+    title = shorten(calendar_line(row.title or "no title"), _LONGEST_TITLE)
     entry = Event()
     entry.add("uid", f"{row.nct_id}-{milestone}@ctsync")
     entry.add("dtstamp", datetime.combine(as_of, time(), UTC))
@@ -49,10 +49,14 @@ def _entry(row: PortfolioRow, milestone: Milestone, on: date, as_of: date) -> Ev
     entry.add("dtend", on + timedelta(days=1) if on < date.max else on)
     entry.add("transp", "TRANSPARENT")
     entry.add("summary", f"{MILESTONE_WORDS[milestone]}: {row.nct_id} {title}")
-    entry.add("description", _line(f"{row.sponsor or 'no sponsor'}, registry data of {as_of}"))
+    entry.add(
+        "description", calendar_line(f"{row.sponsor or 'no sponsor'}, registry data of {as_of}")
+    )
     entry.add("url", row.url)
     return entry
 
 
-def _line(text: str) -> str:
-    return " ".join(for_markup(text).split())
+def calendar_line(text: str) -> str:
+    """Return remote text as one line of a calendar."""
+    # icalendar writes a backslash before a capital N as a line break
+    return " ".join(for_markup(text).replace("\\N", "\\ N").split())

@@ -41,14 +41,14 @@ COLUMNS = (
     Column("changed_level", "level of that change", 12),
     Column("change", "that change in words", 50),
     Column("watches", "watches that follow the trial, separated by semicolons", 20),
-    Column("url", "page of the trial at the registry", 30),
+    Column("url", "page of the trial at the registry", 30, is_link=True),
 )
 """The columns in their order. New columns are added at the end."""
 
 
 def portfolio_csv(rows: Iterable[PortfolioRow]) -> str:
     """Write the rows as CSV; no spreadsheet runs a cell as a formula."""
-    return csv_table(COLUMNS, map(_values, rows))
+    return csv_table(COLUMNS, map(portfolio_values, rows))
 
 
 def portfolio_xlsx(rows: Iterable[PortfolioRow], *, as_of: date) -> bytes:
@@ -56,12 +56,13 @@ def portfolio_xlsx(rows: Iterable[PortfolioRow], *, as_of: date) -> bytes:
     content = io.BytesIO()
     created = datetime.combine(as_of, time(), UTC)
     book = new_workbook(content, f"ctsync portfolio, registry data of {as_of}", created=created)
-    write_sheet(book, "Portfolio", COLUMNS, map(_values, rows))
+    write_sheet(book, "Portfolio", COLUMNS, map(portfolio_values, rows))
     book.close()
     return content.getvalue()
 
 
-def _values(row: PortfolioRow) -> tuple[Value, ...]:
+def portfolio_values(row: PortfolioRow) -> tuple[Value, ...]:
+    """Return the values of a row in the order of COLUMNS."""
     change = row.last_change
     return (
         row.nct_id,
@@ -76,7 +77,7 @@ def _values(row: PortfolioRow) -> tuple[Value, ...]:
         row.milestone and enum_words(row.milestone.value.upper()),
         row.milestone_on,
         row.milestone_days,
-        _date(row.primary_completion_date),
+        day_or_text(row.primary_completion_date),
         row.primary_completion_date_type,
         row.slip_days,
         row.slip_since,
@@ -102,7 +103,7 @@ def _joined(values: Sequence[str]) -> str:
     return "; ".join(values)
 
 
-def _date(found: PartialDate | None) -> Value:
+def day_or_text(found: PartialDate | None) -> date | str | None:
     """Return a day as a day, and a month or a year as its text."""
     if found is None:
         return None

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from icalendar import Calendar
+from openpyxl import load_workbook
 
 from ctsync.model import Source
 from ctsync.store.store import open_store
-from tests.cli.conftest import Shell
+from tests.cli.conftest import SEED, Shell
 from tests.conftest import StillClock
 from tests.record.reconstructed import studies
 from tests.sync.histories import keep_history
@@ -114,4 +116,41 @@ def test_an_unreadable_file_is_reported_in_one_line(shell: Shell, tmp_path: Path
     assert "line 1: " in shell.refuse("import", str(file), exit_code=2)
     assert "cannot write" in shell.refuse(
         "export", "csv", "--output", str(file / "x.csv"), exit_code=2
+    )
+
+
+def test_the_dates_of_followed_trials_are_written_as_a_calendar(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.run("watch", "add", SEED, "NCT05935098")
+    shell.run("watch", "add", SEED, "--name", "mine")
+    shell.run("sync")
+    out = tmp_path / "dates.ics"
+    assert f"wrote {out}: " in shell.run("export", "ics", "-o", str(out)).stderr
+    written = out.read_bytes()
+    every = {str(one["uid"]) for one in Calendar.from_ical(written).walk("VEVENT")}
+    listed = shell.json("export", "ics", "--json")
+    assert every == {f"{row['nct_id']}-{row['milestone']}@ctsync" for row in listed}
+    shell.run("export", "ics", "-o", str(out))
+    assert out.read_bytes() == written
+    mine = Calendar.from_ical(shell.run("export", "ics", "--watch", "mine").stdout)
+    assert mine["x-wr-calname"] == "Trial dates: mine"
+    assert {str(one["uid"])[:11] for one in mine.walk("VEVENT")} == {SEED}
+    assert "there is no watch" in shell.refuse("export", "ics", "--watch", "none", exit_code=2)
+
+
+def test_a_workbook_has_a_sheet_for_trials_changes_and_versions(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.run("watch", "add", SEED)
+    shell.run("sync")
+    out = tmp_path / "trials.xlsx"
+    assert f"wrote {out}" in shell.run("export", "xlsx", "-o", str(out)).stderr
+    book = load_workbook(out)
+    assert {name: book[name].max_row for name in book.sheetnames} == {
+        "Portfolio": 2, "Changes": 2, "Versions": 2,
+    }  # fmt: skip
+    assert "a workbook needs a file" in shell.refuse("export", "xlsx", exit_code=2)
+    assert "no version of NCT00000009 is stored" in shell.refuse(
+        "export", "xlsx", "NCT00000009", "-o", str(out), exit_code=2
     )

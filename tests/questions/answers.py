@@ -24,6 +24,7 @@ from ctsync.questions.portfolio.forecast import (
     ExpectedChangeRow,
     expected_change_row,
 )
+from ctsync.questions.portfolio.milestones import find_milestones
 from ctsync.questions.portfolio.portfolio import PortfolioQuestion, find_portfolio
 from ctsync.questions.portfolio.watches import MemberFacts, watch_row
 from ctsync.questions.trial.compare import field_change_row
@@ -161,6 +162,7 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
             replace(rates[0], own=rates[0].published[0], is_own_preferred=True),
         ],
         "portfolio": list(_portfolios(store)),
+        "milestone": list(_milestones(store)),
         "trial_flag": [flag_row(versions[-1], one, NOW.date()) for one in _flags()],
         "trial_status": [
             trial_status(store, TRIAL, today=NOW.date()),
@@ -227,6 +229,12 @@ def _portfolios(store: Store) -> Any:
     yield find_portfolio(store, first, today=NOW.date())
     yield (every := find_portfolio(store, today=date(2016, 1, 1)))
     yield replace(every, rows=(replace(every.rows[0], last_change=None, slip_days=None),))
+
+
+def _milestones(store: Store) -> Any:
+    rows = find_milestones(store, today=NOW.date())
+    yield from rows
+    yield replace(rows[0], last_move=None, title=None, sponsor=None, status=None, type=None)
 
 
 def _flags() -> Sequence[Flag]:

@@ -47,6 +47,7 @@ def selected_flags(app: App, store: Store, selection: Selection) -> FoundFlags:
 def takes_output(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option that chooses the output: a file or standard output."""
     return click.option(
+        "-o",
         "--output",
         type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
         help="Write to a file, replaced atomically (default: stdout).",

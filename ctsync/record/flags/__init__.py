@@ -17,6 +17,7 @@ from ctsync.record.flags.record_values import StudyValues
 from ctsync.record.flags.registration import registration_flags
 from ctsync.record.flags.results_reporting import (
     due_date,
+    due_from,
     reporting_flags,
     trial_class,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "FlagState",
     "applicable",
     "coming_flags",
+    "due_from",
     "flags_of",
     "results_due_date",
     "shown_flags",

@@ -97,7 +97,17 @@ def effective_due_date(study: StudyValues) -> date | None:
     due, completion = due_date(study), available_completion(study)
     if due is None or completion is None or certificate(study) is None:
         return due
-    return days_after(years_after(completion.last, CERTIFIED_YEARS), CERTIFIED_DAYS)
+    return _certified_due_date(completion.last)
+
+
+def due_from(completion: date, *, is_certified: bool) -> date:
+    """Return the first day on which the results of an ACT or pACT are due after its completion."""
+    due = _certified_due_date(completion) if is_certified else years_after(completion, 1)
+    return days_after(due, 1)
+
+
+def _certified_due_date(completion: date) -> date:
+    return days_after(years_after(completion, CERTIFIED_YEARS), CERTIFIED_DAYS)
 
 
 def certificate(study: StudyValues) -> str | None:

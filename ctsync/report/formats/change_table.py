@@ -24,11 +24,15 @@ _CUT = re.compile(r"… \(\+\d+ characters?\)")
 
 
 class Column(NamedTuple):
-    """A column of the table, its meaning, and its width in a workbook."""
+    """A column of the table, its meaning, and how a workbook shows it.
+
+    `is_link` is only for URLs that ctsync builds itself.
+    """
 
     name: str
     meaning: str
     width: int
+    is_link: bool = False
 
 
 COLUMNS = (
@@ -115,7 +119,7 @@ def _values(
         event.category.value,
         event.kind.value,
         event.label,
-        _what(stored),
+        change_in_words(stored),
         before,
         after,
         move(event),
@@ -137,7 +141,7 @@ def _values(
     )
 
 
-def _what(stored: StoredEvent) -> str:
+def change_in_words(stored: StoredEvent) -> str:
     """Return the change in words; a summary that was cut is replaced by shorter words."""
     event = stored.event
     if is_measured(event):

@@ -17,6 +17,9 @@ text_values     the text index: each text of the searched fields; text_bodies: t
                 creates text_words
 ctsync_marks    facts about the database itself, such as that it belongs to ctsync
 
+The views v_trials, v_versions, v_changes and v_watched are for people who use SQL (docs/sql.md).
+ctsync itself does not read them.
+
 Text from outside ctsync is escaped (see `types.RemoteText`).
 """
 
@@ -44,7 +47,7 @@ from sqlalchemy import (
 
 from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, RowId, Timestamp
 
-HEAD_REVISION = "0003"
+HEAD_REVISION = "0004"
 """The newest migration. It is repeated here so that opening a database does not need alembic."""
 
 APPLICATION_ID = 0x63747379
