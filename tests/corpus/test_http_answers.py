@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ _LEVEL = re.compile(r'"level": "(\w+)"')
 
 
 @pytest.fixture(scope="module")
-def days_url(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def days_url(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A database with 25 days of the 600 trials, all followed by one watch."""
     url = f"sqlite:///{tmp_path_factory.mktemp('http') / 'ctsync.db'}"
     ids = [NctId(folder.name) for folder in sorted((corpus / "days").glob("NCT*"))]
@@ -42,7 +41,7 @@ def days_url(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         with store.unit() as unit:
             unit.watches.add_trials("all", dict.fromkeys(ids), FETCHED)
         sync_all_days(corpus, store, StillClock())
-    yield url
+    return url
 
 
 def levels_in(answer: Any) -> int:

@@ -19,9 +19,9 @@ from ctsync.record.rules.rules import Thresholds
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
 
-_TRIALS = 200
+TRIALS_AT_ONCE = 200
 """Number of trials whose events are read at once on a day with many events."""
-_MANY = 1_000
+EVENTS_AT_ONCE = 1_000
 """Number of events that are read at once. A day with as many is read by trial: the first load of a
 mirror has 600,000 events."""
 _DAY = timedelta(days=1)
@@ -91,9 +91,9 @@ def _stored_after(
 ) -> Iterator[StoredEvent]:
     start = None if after is None else after.day
     while True:
-        events = store.events.oldest(_from(start, wanted), most=_MANY)
+        events = store.events.oldest(_from(start, wanted), most=EVENTS_AT_ONCE)
         by_day = {day: list(of_day) for day, of_day in groupby(events, day_of_change)}
-        is_end = len(events) < _MANY
+        is_end = len(events) < EVENTS_AT_ONCE
         last = None if is_end else by_day.popitem()[0]  # some of its events may not be read yet
         for day, of_day in by_day.items():
             yield from _rest(ordered(of_day), after, day)
@@ -113,11 +113,11 @@ def _by_trial(
 ) -> Iterator[Sequence[StoredEvent]]:
     """Yield the events of a day, those of 200 trials at a time, from the trial of a place on."""
     first = after.nct_id if after is not None and after.day == day else None
-    while ids := store.events.trials(of_day, first=first, most=_TRIALS + 1):
-        yield store.events.find(replace(of_day, nct_ids=ids[:_TRIALS]))
-        if len(ids) <= _TRIALS:
+    while ids := store.events.trials(of_day, first=first, most=TRIALS_AT_ONCE + 1):
+        yield store.events.find(replace(of_day, nct_ids=ids[:TRIALS_AT_ONCE]))
+        if len(ids) <= TRIALS_AT_ONCE:
             return
-        first = ids[_TRIALS]
+        first = ids[TRIALS_AT_ONCE]
 
 
 def _in_order(events: Iterable[StoredEvent]) -> list[StoredEvent]:

@@ -133,8 +133,8 @@ def test_pages_of_a_day_with_many_events_are_those_of_all_changes(
     store: Store, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     """Days with more than two events are read trial by trial."""
-    monkeypatch.setattr(change_pages, "_MANY", 2)
-    monkeypatch.setattr(change_pages, "_TRIALS", 2)
+    monkeypatch.setattr(change_pages, "EVENTS_AT_ONCE", 2)
+    monkeypatch.setattr(change_pages, "TRIALS_AT_ONCE", 2)
     for number in range(1, 6):
         nct_id = f"NCT0000{number:04d}"
         counts = (100, 300, 50)
