@@ -113,6 +113,7 @@ def test_a_found_trial_has_no_end_while_it_meets_the_conditions() -> None:
     found = FoundTrial(
         nct_id=NctId("NCT00000001"), title=None, from_version=1, to_version=2,
         since=date(2020, 1, 1), until=None, days=9, values={"enrollment": 50},
+        first_match=1,
     )  # fmt: skip
 
     assert found.is_open
@@ -120,6 +121,7 @@ def test_a_found_trial_has_no_end_while_it_meets_the_conditions() -> None:
     assert list(to_json(found).items()) == [
         ("nct_id", "NCT00000001"), ("title", None), ("from_version", 1), ("to_version", 2),
         ("since", "2020-01-01"), ("until", None), ("days", 9), ("values", {"enrollment": 50}),
+        ("first_match", 1),
     ]  # fmt: skip
 
 

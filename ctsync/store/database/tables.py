@@ -45,6 +45,7 @@ from sqlalchemy import (
     text,
 )
 
+from ctsync.store.database.text_tables import text_tables
 from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, RowId, Timestamp
 
 HEAD_REVISION = "0004"
@@ -316,45 +317,7 @@ class _TrialFacts(TypedColumns):
 TRIAL_FACTS = Table("trial_facts", METADATA, _TrialFacts)
 
 
-class _TextBody(TypedColumns):
-    """A record in the text index."""
-
-    id: Named[int] = Column(RowId, primary_key=True)
-    # no foreign key: what is indexed follows from the digest, and stays true without the body
-    digest: Named[str] = Column(Digest, comment="the record; it may have been dropped since")
-
-
-TEXT_BODIES = Table("text_bodies", METADATA, _TextBody, UniqueConstraint("digest"))
-
-
-class _TextValue(TypedColumns):
-    """A text of one searched field."""
-
-    id: Named[int] = Column(RowId, primary_key=True)
-    text_key: Named[bytes] = Column(
-        LargeBinary(16), comment="hash of the field's code and the text"
-    )
-    words_key: Named[bytes] = Column(
-        LargeBinary(16), comment="hash of the field's code and the words of the text"
-    )
-    value: Named[str | None] = Column(
-        RemoteText, comment="the text; NULL: the field has no value, or is too long to be shown"
-    )
-
-
-TEXT_VALUES = Table(
-    "text_values", METADATA, _TextValue, UniqueConstraint("text_key"), Index(None, "words_key")
-)
-
-
-class _TextPlace(TypedColumns):
-    """A record that has a text."""
-
-    value_id: Named[int] = Column(RowId, primary_key=True, autoincrement=False)
-    body_id: Named[int] = Column(RowId, primary_key=True, autoincrement=False)
-
-
-TEXT_PLACES = Table("text_places", METADATA, _TextPlace, sqlite_with_rowid=False)
+TEXT_BODIES, TEXT_VALUES, TEXT_PLACES = text_tables(METADATA)
 
 
 class _Watch(TypedColumns):
