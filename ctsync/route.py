@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import assert_never
+from urllib.parse import urlsplit
 
 from ctsync.dates import time_zone
 from ctsync.model import Level
@@ -20,7 +22,26 @@ class ChannelKind(StrEnum):
     WEBHOOK = "webhook"
     FILE = "file"
     APPRISE = "notify"
+    SLACK = "slack"
+    TEAMS = "teams"
+    DISCORD = "discord"
 
+
+CHAT_KINDS = (ChannelKind.SLACK, ChannelKind.TEAMS, ChannelKind.DISCORD)
+"""The chat services whose webhooks get a message in their own format."""
+
+_CHAT_URLS = (
+    (ChannelKind.SLACK, r"hooks\.slack(-gov)?\.com", r"/services/.+"),
+    (ChannelKind.DISCORD, r"(.+\.)?discord(app)?\.com", r"/api/(v\d+/)?webhooks/\d+/[^/]+/?"),
+    (ChannelKind.TEAMS, r".+\.webhook\.office\.com", r"/webhook.*"),
+    (ChannelKind.TEAMS, r"outlook\.office(365)?\.com", r"/webhook/.+"),
+    (
+        ChannelKind.TEAMS,
+        r".+\.(logic\.azure\.com|api\.powerplatform\.com)",
+        r"/.*workflows/[^/]+/triggers/manual/paths/invoke",
+    ),
+)
+"""The webhook URLs that the services give out: host and path."""
 
 CHANNEL_OF_SCHEME = {
     "https": ChannelKind.WEBHOOK,
@@ -28,6 +49,21 @@ CHANNEL_OF_SCHEME = {
     "file": ChannelKind.FILE,
 }
 """The channel of a URL in the settings, by scheme; apprise handles every other scheme."""
+
+
+def chat_service(url: str) -> ChannelKind | None:
+    """Return the chat service that gave out a webhook URL; None for any other URL."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return None
+    if parts.scheme.lower() != "https":
+        return None
+    for kind, of_host, of_path in _CHAT_URLS:
+        if re.fullmatch(of_host, host) and re.fullmatch(of_path, parts.path):
+            return kind
+    return None
 
 
 class Cadence(StrEnum):

@@ -8,14 +8,18 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 _PLAIN_SCHEMES = {"http", "https", "file"}
 _HOSTS = (
+    "api.powerplatform.com",
     "api.telegram.org",
     "chat.googleapis.com",
     "discord.com",
     "discordapp.com",
     "hc-ping.com",
+    "hooks.slack-gov.com",
     "hooks.slack.com",
     "hooks.zapier.com",
     "logic.azure.com",
+    "outlook.office.com",
+    "outlook.office365.com",
     "webhook.office.com",
 )
 """Services whose URLs are their credentials; also their subdomains."""

@@ -230,6 +230,9 @@ class ChannelSettings(_Section):
     """The name of the channel in `ctsync notify` and `ctsync outbox`."""
     url: ChannelUrl
     """A webhook (`https://`), a folder (`file:///`) or an apprise URL; `env:NAME` for secrets."""
+    format: Literal["json", "slack", "teams", "discord"] | None = None
+    """What a webhook gets. Default: by the URL and the secret. A webhook URL of Slack, Microsoft
+    Teams or Discord gets the blocks of that service, and any other `json`."""
     secret: SecretStr = SecretStr("")
     """The key that signs webhook messages, as `env:NAME`, `file:/path` or `credential:NAME`."""
     watches: tuple[Name, ...] = ()

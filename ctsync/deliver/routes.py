@@ -6,10 +6,20 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ctsync.route import CHANNEL_OF_SCHEME, Cadence, ChannelKind, Layout, Route
+from ctsync.route import (
+    CHANNEL_OF_SCHEME,
+    Cadence,
+    ChannelKind,
+    Layout,
+    Route,
+    chat_service,
+)
 
 if TYPE_CHECKING:
     from ctsync.config.settings import ChannelSettings, RecipientSettings, Settings
+
+
+_WEB = frozenset({"http", "https"})
 
 
 def routes_from(settings: Settings) -> tuple[Route, ...]:
@@ -56,5 +66,18 @@ def _mail_route(recipient: RecipientSettings, *, context: bool) -> Route:
 
 def channel_name(channel: ChannelSettings) -> str:
     """Return a channel's name in the outbox, such as "webhook:NAME"."""
-    scheme = urlsplit(channel.url.get_secret_value()).scheme.lower()
-    return f"{CHANNEL_OF_SCHEME.get(scheme, ChannelKind.APPRISE)}:{channel.name}"
+    return f"{channel_kind(channel)}:{channel.name}"
+
+
+def channel_kind(channel: ChannelSettings) -> ChannelKind:
+    """Return the kind of a channel: by its format if one is set, otherwise by its URL.
+
+    A channel with a secret gets signed JSON, which no chat service reads.
+    """
+    url = channel.url.get_secret_value()
+    scheme = urlsplit(url).scheme.lower()
+    if scheme in _WEB and channel.format is not None:
+        return ChannelKind.WEBHOOK if channel.format == "json" else ChannelKind(channel.format)
+    if not channel.secret.get_secret_value() and (service := chat_service(url)) is not None:
+        return service
+    return CHANNEL_OF_SCHEME.get(scheme, ChannelKind.APPRISE)

@@ -45,6 +45,10 @@ secret = "env:SIGNING"
 [[channels]]
 name = "chat"
 url = "env:CHAT"
+[[channels]]
+name = "slack"
+url = "env:SLACK"
+format = "slack"
 [monitor]
 ping_url = "env:PING"
 """
@@ -94,12 +98,13 @@ def test_a_secret_appears_nowhere(registry: ReplayRegistry, tmp_path: Path) -> N
     def round_of_commands() -> None:
         run("-vv", "sync")
         run("-vv", "sync", "--json")
-        for channel in ("anna@example.org", "hook", "chat"):
+        for channel in ("anna@example.org", "hook", "chat", "slack"):
             run("-vv", "notify", "--test", channel)
         run("-vv", "notify", "--preview", "--full")
 
     with web(500) as server, running() as mail:
         environment["HOOK"] = f"{server.url}/hook/{CANARY}?token={CANARY}"
+        environment["SLACK"] = f"{server.url}/services/{CANARY}"
         environment["PING"] = f"{server.url}/{CANARY}"
         toml = tmp_path / "ctsync.toml"
         # the server offers no TLS: the login must not be sent, and the failure must be reported

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from ctsync.deliver.channels.log import LogChannel
 from ctsync.deliver.routes import routes_from
 from ctsync.errors import ConfigError
-from ctsync.route import ChannelKind, Route
+from ctsync.route import CHAT_KINDS, ChannelKind, Route
 
 if TYPE_CHECKING:
     from ctsync.config.settings import Settings
@@ -21,6 +21,7 @@ _CLASSES = {
     ChannelKind.WEBHOOK: ("webhook", "WebhookChannel"),
     ChannelKind.FILE: ("file", "FileChannel"),
     ChannelKind.APPRISE: ("apprise", "AppriseChannel"),
+    **dict.fromkeys(CHAT_KINDS, ("chat", "ChatChannel")),
 }
 """Module and class of each channel that is imported only if the settings name it."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -29,9 +30,10 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WebAnswer:
-    """The answer of the server."""
+    """The answer of the server; `start` is the start of its body, if it was asked for."""
 
     status: int
+    start: bytes = b""
 
     @property
     def is_ok(self) -> bool:
@@ -45,8 +47,12 @@ def post(
     headers: Mapping[str, str],
     *,
     seconds: float = DEADLINE_SECONDS,
+    most_read: int = 0,
 ) -> WebAnswer:
-    """Send `body` and return the answer. Does not read the answer's body. Raises NoAnswer."""
+    """Send `body` and return the answer, with at most `most_read` bytes of its body.
+
+    Raises NoAnswer.
+    """
     # urllib3's debug lines contain the full path, which may contain a token
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     try:
@@ -62,9 +68,16 @@ def post(
                 stream=True,
             ) as answer,
         ):
-            return WebAnswer(answer.status_code)
+            return WebAnswer(answer.status_code, _start(answer, most_read))
     except (requests.RequestException, OSError, ValueError) as error:
         raise NoAnswer(_reason(error)) from None
+
+
+def _start(answer: requests.Response, most: int) -> bytes:
+    # the message has arrived: a failure to read the rest of the answer must not send it again
+    with suppress(requests.RequestException, OSError):
+        return next(answer.iter_content(most), b"") if most else b""
+    return b""
 
 
 def _reason(error: Exception) -> str:
