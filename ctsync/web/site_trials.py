@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ctsync.errors import CorruptBody
 from ctsync.model import Level, NctId
 from ctsync.questions.trial.compare import site_comparisons
-from ctsync.questions.trial.record_as_of import RecordQuestion, record_as_of
+from ctsync.questions.trial.record_as_of import RecordQuestion, VersionRecord, record_as_of
 from ctsync.questions.trial.trial_page import trial_page
 from ctsync.record.rules.rules import Thresholds
 from ctsync.report.comparison.comparison import ChangeSelection, Comparison
@@ -49,6 +49,14 @@ def comparison_file(comparison: Comparison, frame: Frame) -> tuple[str, str]:
     return f"trials/{after.nct_id}-{before.version}-{after.version}.html", page
 
 
+def record_file(found: VersionRecord, frame: Frame) -> tuple[str, str]:
+    """Return the path in the site and the page of a record, which is the newest of its trial."""
+    version = found.version
+    # the JSON would double the page, and the registry has it
+    page = record_page(version, found.record, frame=frame, versions=found.versions, has_raw=False)
+    return f"trials/{version.nct_id}-record.html", page
+
+
 def _compared(
     store: Store, nct_id: NctId, thresholds: Thresholds, frame: Frame
 ) -> Sequence[tuple[str, str]]:
@@ -63,8 +71,7 @@ def _compared(
             newest = one.after.version
         if newest:
             found = record_as_of(store, RecordQuestion(nct_id, number=newest))
-            page = record_page(found.version, found.record, frame=frame, versions=found.versions)
-            pages.append((f"trials/{nct_id}-record.html", page))
+            pages.append(record_file(found, frame))
     except (CorruptBody, ValueError):  # a damaged record must not prevent the site
         return ()
     return pages

@@ -17,8 +17,8 @@ import pytest
 from ctsync.model import Record
 from ctsync.record.compare.canonical import canonicalize
 from ctsync.record.compare.text_diff import without_escapes
-from ctsync.web.pages.record_page import record_page
 from ctsync.report.record_view.shown_record import ShownField, record_sections
+from ctsync.web.pages.record_page import record_page
 from tests.report.test_record_view import version_of
 
 pytestmark = pytest.mark.slow

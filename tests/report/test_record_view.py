@@ -10,9 +10,9 @@ import pytest
 
 from ctsync.model import Record, Source, State, Version
 from ctsync.record.compare.canonical import canonicalize, key_fields
-from ctsync.web.pages.record_page import record_page
 from ctsync.report.record_view.record_text import record_lines
 from ctsync.report.record_view.shown_record import record_sections
+from ctsync.web.pages.record_page import record_page
 from tests.record.studies import study
 from tests.report.test_formats import tags_of
 from tests.security.attacks import ATTACKS

@@ -8,11 +8,13 @@ from datetime import date
 
 import pytest
 
+from ctsync.questions.trial.record_as_of import VersionRecord
 from ctsync.record.compare.canonical import canonicalize
 from ctsync.report.addresses import Addresses
 from ctsync.report.trial.version_day import VersionDay
 from ctsync.web.frame import Frame
 from ctsync.web.pages.record_page import record_page
+from ctsync.web.site_trials import record_file
 from tests.report.test_record_view import RICH, version_of
 from tests.web.html_pages import html_faults
 
@@ -49,7 +51,16 @@ def test_a_page_links_to_its_trial_and_to_what_changed() -> None:
     assert f'<a href="../trials/{TRIAL}.html">this trial</a>' in page
     assert f'<a href="../trials/{TRIAL}-1-3.html">what changed in this version</a>' in page
     assert "<form" not in page
-    assert 'rel="prev"' not in page  # a site has only the newest record
+    assert '<a rel="prev"' not in page  # a site has only the newest record
+
+
+def test_the_file_of_a_site_has_no_json_but_a_link_to_it() -> None:
+    path, page = record_file(VersionRecord(VERSION, RECORD, VERSIONS), FILES)
+
+    assert f"../{path}" == Addresses("../", {TRIAL}).record(TRIAL)
+    assert f'<a href="https://clinicaltrials.gov/api/v2/studies/{TRIAL}">JSON' in page
+    assert "<pre" not in page
+    assert html_faults(page) == []
 
 
 def test_a_served_page_leads_to_any_version_and_any_day() -> None:

@@ -19,13 +19,14 @@ from ctsync.text import for_markup
 from ctsync.web.frame import Frame
 from ctsync.web.page_templates import fill_page
 
+_API = "https://clinicaltrials.gov/api/v2/studies/"
 _INDENTED = 100_000
 """Most bytes of a record whose JSON is indented; indents triple the size of a large one."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordContent:
-    """The content of the page of a record; `raw` is its JSON."""
+    """The content of the page of a record; `raw` is its JSON, empty if the page has none."""
 
     nct_id: str
     title: str
@@ -33,6 +34,7 @@ class RecordContent:
     version: str
     summary: str
     url: str
+    url_of_json: str
     sections: tuple[RecordSection, ...]
     raw: Markup
 
@@ -58,27 +60,27 @@ def record_page(
     frame: Frame | None = None,
     versions: Sequence[VersionDay] = (),
     as_of: date | None = None,
+    has_raw: bool = True,
 ) -> str:
     """Write the page; without a frame it is a page alone.
 
-    The sections are in the registry's order, and the JSON is folded at the end. `versions` are all
-    versions with a record. `as_of` is the day for which the version was found, if it was.
+    The sections are in the registry's order. `versions` are all versions with a record. `as_of` is
+    the day for which the version was found, if it was. With `has_raw`, the JSON is folded at the
+    end; without it, the page links to the registry's API.
     """
     frame = frame or Frame(is_alone=True)
     return fill_page(
         "record.html.j2",
         frame=frame,
-        record=record_content(version, record),
+        record=record_content(version, record, has_raw=has_raw),
         versions=versions,
         as_of=as_of,
         ways=_ways(frame, version, versions),
     )
 
 
-def record_content(version: Version, record: Record) -> RecordContent:
+def record_content(version: Version, record: Record, *, has_raw: bool = True) -> RecordContent:
     """Collect the content of the page."""
-    is_small = len(record.canonical) <= _INDENTED
-    raw = orjson.dumps(record.body, option=orjson.OPT_INDENT_2) if is_small else record.canonical
     key = version.key
     return RecordContent(
         nct_id=version.nct_id,
@@ -87,8 +89,9 @@ def record_content(version: Version, record: Record) -> RecordContent:
         version=version_words(version),
         summary=state_of(key) if key.status else enum_words(version.state.value),
         url=_url(version),
+        url_of_json=f"{_API}{version.nct_id}",
         sections=tuple(record_sections(record.body)),
-        raw=_escaped(raw.decode()),
+        raw=_raw(record) if has_raw else Markup(),
     )
 
 
@@ -106,12 +109,14 @@ def _ways(frame: Frame, version: Version, versions: Sequence[VersionDay]) -> Rec
     )
 
 
-def _escaped(text: str) -> Markup:
-    """Return a text as the content of an element, where quotes need no escape.
+def _raw(record: Record) -> Markup:
+    """Return the JSON as the content of an element, where quotes need no escape.
 
     The escapes would double the size of JSON.
     """
-    return Markup(str(escape(for_markup(text))).replace("&#34;", '"'))  # noqa: S704  escaped here
+    is_small = len(record.canonical) <= _INDENTED
+    raw = orjson.dumps(record.body, option=orjson.OPT_INDENT_2) if is_small else record.canonical
+    return Markup(str(escape(for_markup(raw.decode()))).replace("&#34;", '"'))  # noqa: S704  escaped here
 
 
 def _url(version: Version) -> str:

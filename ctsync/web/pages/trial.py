@@ -79,8 +79,9 @@ class PageFlag:
 class TrialPage:
     """The content of the page of one trial.
 
-    `rest` and `other_steps` are the versions with administrative changes only. `compare_form` takes
-    two of `choices` to compare; it is empty in a site of files.
+    `rest` and `other_steps` are the versions with administrative changes only. `record` is the
+    address of the newest record, empty if it has no page. `compare_form` takes two of `choices` to
+    compare; it is empty in a site of files.
     """
 
     nct_id: NctId
@@ -96,6 +97,7 @@ class TrialPage:
     rest: tuple[PageVersion, ...]
     steps: tuple[PageStep, ...]
     other_steps: tuple[PageStep, ...]
+    record: str = ""
     compare_ends: str = ""
     compare_form: str = ""
     choices: tuple[VersionDay, ...] = ()
@@ -154,6 +156,7 @@ def page(story: TrialContent, window: Window, *, links: Addresses | None = None)
         rest=tuple(row for row in rows if not row.is_substantive),
         steps=tuple(step for step in parts if step.is_substantive),
         other_steps=tuple(step for step in parts if not step.is_substantive),
+        record=records[known[-1]] if records else "",
         compare_ends=(
             links.compare(story.nct_id, known[0], known[-1]) if links and len(compare) > 1 else ""
         ),
