@@ -72,7 +72,7 @@ def stands_from(versions: Sequence[DatedVersion]) -> list[date]:
 
 
 def version_days(versions: Sequence[Version]) -> tuple[VersionDay, ...]:
-    """Return the versions with a record, with the first day of each; `versions` are all, in order."""
+    """Return the versions with a record and their first days; `versions` are all of a trial."""
     days = zip(versions, stands_from(versions), strict=True)
     return tuple(VersionDay(one.version, day) for one, day in days if one.digest is not None)
 

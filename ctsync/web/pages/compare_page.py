@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ctsync.model import NctId
@@ -16,6 +16,8 @@ from ctsync.report.trial.version_day import step_after, step_before
 from ctsync.web.frame import Frame
 from ctsync.web.page_templates import fill_page
 
+_PREVIOUS, _NEXT = "Previous step", "Next step"
+_RELATIONS = {_PREVIOUS: "prev", _NEXT: "next"}
 _SELDOM_READ = ("resultsSection", "derivedSection")
 
 
@@ -79,21 +81,18 @@ def _step_links(links: Addresses, comparison: Comparison, nct_id: NctId) -> Iter
     first, last = sorted((comparison.before.version, comparison.after.version))
     before, after = step_before(versions, first), step_after(versions, last)
     inside = step_after(versions, first), step_before(versions, last)
-    if before:
-        yield _link(links, nct_id, before, "Previous step: ", "prev")
-    if after:
-        yield _link(links, nct_id, after, "Next step: ", "next")
+    yield from _links(links, nct_id, [(_PREVIOUS, before), (_NEXT, after)])
     if inside[0] != inside[1]:
-        for step, words in zip(inside, ("First step: ", "Last step: "), strict=True):
-            if step:
-                yield _link(links, nct_id, step, words)
+        yield from _links(links, nct_id, zip(("First step", "Last step"), inside, strict=True))
     elif len(versions) > 2 and (after is None or links.is_served):
         ends = versions[0].number, versions[-1].number
-        yield _link(links, nct_id, ends, "First and last: ")
+        yield from _links(links, nct_id, [("First and last", ends)])
 
 
-def _link(
-    links: Addresses, nct_id: NctId, pair: tuple[int, int], words: str, relation: str = ""
-) -> StepLink:
-    address = links.compare(nct_id, *pair)
-    return StepLink(f"{words}version {pair[0]} to {pair[1]}", address, relation)
+def _links(
+    links: Addresses, nct_id: NctId, steps: Iterable[tuple[str, tuple[int, int] | None]]
+) -> Iterator[StepLink]:
+    for name, pair in steps:
+        if pair is not None:
+            words = f"{name}: version {pair[0]} to {pair[1]}"
+            yield StepLink(words, links.compare(nct_id, *pair), _RELATIONS.get(name, ""))
