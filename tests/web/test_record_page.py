@@ -26,8 +26,8 @@ FILES = Frame(Addresses("../", {TRIAL}), "all watches")
 SERVED = Frame(Addresses("/", {TRIAL}, is_served=True), "all watches")
 
 
-def page_in(frame: Frame | None, **given: date) -> str:
-    return record_page(VERSION, RECORD, frame=frame, versions=VERSIONS, **given)
+def page_in(frame: Frame | None, as_of: date | None = None) -> str:
+    return record_page(VERSION, RECORD, frame=frame, versions=VERSIONS, as_of=as_of)
 
 
 @pytest.mark.parametrize("frame", [FILES, SERVED, None])
