@@ -1,4 +1,4 @@
-"""Every kind of page: axe-core finds nothing, the keyboard reaches everything, paper has two pages."""
+"""Every kind of page in a browser: axe-core, the keyboard, and paper."""
 
 from __future__ import annotations
 
@@ -49,12 +49,14 @@ OPEN_ALL = "document.querySelectorAll('details').forEach(one => { one.open = tru
 # of several radio buttons, Tab reaches the chosen one, and the arrow keys reach the others
 MARK_CONTROLS = """
     [...document.querySelectorAll('a[href], button, input, select, summary')]
-    .filter(one => one.checkVisibility() && !one.disabled && !(one.type === 'radio' && !one.checked))
+    .filter(one => one.checkVisibility() && !one.disabled)
+    .filter(one => one.type !== 'radio' || one.checked)
     .map((one, n) => { one.dataset.n = n; return n })
 """
 FOCUSED = """() => {
     const one = document.activeElement, style = getComputedStyle(one);
-    return [one.dataset.n ?? '', style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2];
+    const isSeen = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
+    return [one.dataset.n ?? '', isSeen];
 }"""
 
 
