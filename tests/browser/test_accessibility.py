@@ -105,11 +105,12 @@ def test_the_keyboard_reaches_every_control_and_shows_where_it_is(
     for kind, path in pages.items():
         page.goto(f"{address}/{path}")
         controls = [str(number) for number in page.evaluate(MARK_CONTROLS)][:FIRST]
-        focused = {}
+        focused: dict[str, bool] = {}
         for _ in range(TABS):
             page.keyboard.press("Tab")
             number, is_seen = page.evaluate(FOCUSED)
-            focused[number] = is_seen
+            # the button in a date field has a mark of its own, and is the same element here
+            focused[number] = is_seen or focused.get(number, False)
             if controls and number == controls[-1]:
                 break
         missed[kind] = [number for number in controls if number not in focused]
