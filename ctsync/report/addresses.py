@@ -103,5 +103,18 @@ class Addresses:
             f"trials/{nct_id}-{before}-{after}.html",
         )
 
+    def compare_form(self, nct_id: NctId) -> str:
+        """The address that takes two versions from a form; empty in a site of files."""
+        return f"{self.root}trials/{nct_id}/compare" if self.is_served else ""
+
+    def record(self, nct_id: NctId, version: int | None = None) -> str:
+        """The record of the newest version, or of another one.
+
+        A site of files has the newest record only: the address of another one is empty.
+        """
+        if version is None:
+            return self._page(f"trials/{nct_id}/record", f"trials/{nct_id}-record.html")
+        return f"{self.record(nct_id)}?version={version}" if self.is_served else ""
+
     def _page(self, route: str, file: str = "") -> str:
         return self.root + (route if self.is_served else file or f"{route}.html")

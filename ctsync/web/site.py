@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
-from ctsync.errors import CorruptBody
-from ctsync.model import NctId
 from ctsync.questions.portfolio.portfolio import PortfolioPageRow, PortfolioQuestion, find_portfolio
 from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet
 from ctsync.questions.portfolio.watches import followed_trials
-from ctsync.questions.trial.compare import site_comparisons
-from ctsync.questions.trial.trial_page import trial_page
-from ctsync.record.rules.rules import Thresholds
 from ctsync.report.addresses import Addresses
-from ctsync.report.comparison.comparison_site import comparison_files
 from ctsync.report.formats.feed import atom, entries, feed_title, json_feed
 from ctsync.report.report import Report
 from ctsync.store.store import Store
 from ctsync.web.asset_files import asset_files
 from ctsync.web.frame import Frame
 from ctsync.web.pages.all_trials import portfolio_pages
-from ctsync.web.pages.trial import render_page
 from ctsync.web.site_days import day_pages, week_pages
 from ctsync.web.site_operation import operation_pages
 from ctsync.web.site_question import SiteQuestion
+from ctsync.web.site_trials import trial_pages
 
 
 def site_files(store: Store, question: SiteQuestion) -> Iterator[tuple[str, str | bytes]]:
@@ -37,7 +31,7 @@ def site_files(store: Store, question: SiteQuestion) -> Iterator[tuple[str, str 
     below = Frame(Addresses("../", frozenset(trials)), question.title)
     latest = question.report(store, question.window)
     yield from ((f"assets/{name}", text) for name, text in asset_files().items())
-    yield from _trial_pages(store, question, trials, below)
+    yield from trial_pages(store, question, trials, below)
     yield from portfolio_pages(here, _portfolio(store, question))
     yield from _feeds(latest, here, question.url)
     yield from operation_pages(store, question, here)
@@ -48,28 +42,6 @@ def site_files(store: Store, question: SiteQuestion) -> Iterator[tuple[str, str 
 def _portfolio(store: Store, question: SiteQuestion) -> PortfolioPageRow:
     chosen = {PortfolioFacet.WATCH: [question.watch]} if question.watch else {}
     return find_portfolio(store, PortfolioQuestion(chosen), today=question.now.date())
-
-
-def _trial_pages(
-    store: Store, question: SiteQuestion, trials: Sequence[NctId], frame: Frame
-) -> Iterator[tuple[str, str]]:
-    # a timeline that ends today would change every page every day
-    month = question.now.date().replace(day=1)
-    for nct_id in trials:
-        story = trial_page(
-            store, nct_id, until=question.now, drawn_until=month, rates=question.rates
-        )
-        compared = _comparisons(store, nct_id, question.thresholds)
-        page = render_page(story, question.window, frame=frame, has_comparisons=bool(compared))
-        yield f"trials/{nct_id}.html", page
-        yield from compared
-
-
-def _comparisons(store: Store, nct_id: NctId, thresholds: Thresholds) -> Sequence[tuple[str, str]]:
-    try:
-        return tuple(comparison_files(site_comparisons(store, nct_id, thresholds=thresholds)))
-    except (CorruptBody, ValueError):  # a damaged record must not prevent the site
-        return ()
 
 
 def _feeds(latest: Report, here: Frame, url: str) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from ctsync.files import replacing
 
-_OWN_PAGE = re.compile(r"(trials-\d+|trials/NCT\d{8}(-\d+-\d+)?|(days|changes)/[\w-]+)\.html")
+_OWN_PAGE = re.compile(
+    r"(trials-\d+|trials/NCT\d{8}(-\d+-\d+|-record)?|(days|changes)/[\w-]+)\.html"
+)
 """The pages whose number changes: a site may have them, and lose them again."""
 _GENERATOR = '<meta name="generator" content="ctsync">'
 _GENERATOR_WITHIN = 1_000

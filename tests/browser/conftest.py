@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import threading
@@ -47,6 +48,8 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield started
         started.close()
+    with pytest.raises(RuntimeError):  # no loop is left for the tests of other files
+        asyncio.get_running_loop()
 
 
 class _Pages(SimpleHTTPRequestHandler):

@@ -17,8 +17,8 @@ import pytest
 from ctsync.model import Record
 from ctsync.record.compare.canonical import canonicalize
 from ctsync.record.compare.text_diff import without_escapes
-from ctsync.report.record_view.record_html import record_html
 from ctsync.report.record_view.shown_record import ShownField, record_sections
+from ctsync.web.pages.record_page import record_page
 from tests.report.test_record_view import version_of
 
 pytestmark = pytest.mark.slow
@@ -80,7 +80,7 @@ def test_the_page_of_a_real_record_is_quick(records: list[Record]) -> None:
     seconds, sizes = [], []
     for record in records:
         started = time.process_time()
-        page = record_html(version_of(record), record)
+        page = record_page(version_of(record), record)
         seconds.append(time.process_time() - started)
         sizes.append(len(page) / len(record.canonical))
     median = statistics.median(seconds)

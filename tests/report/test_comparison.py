@@ -16,19 +16,17 @@ from ctsync.record.compare.canonical import canonicalize, key_fields
 from ctsync.record.compare.diff import diff
 from ctsync.record.events.classify import classify
 from ctsync.report.comparison.comparison import ChangeSelection, Comparison
-from ctsync.report.comparison.comparison_html import comparison_html
 from ctsync.report.comparison.comparison_markdown import comparison_markdown
-from ctsync.report.comparison.comparison_site import comparison_files, comparison_name
 from ctsync.report.comparison.comparison_text import comparison_lines
 from ctsync.report.comparison.entries import entries_of
 from ctsync.report.comparison.reading import ComparisonReading, reading_of
 from ctsync.report.comparison.shown_change import shown_change
 from ctsync.report.comparison.styled_lines import Style, as_text
 from ctsync.text import for_markup, for_terminal
+from ctsync.web.pages.compare_page import compare_page
 from tests.properties.strategies import pairs_of_studies
 from tests.registry_fixtures import make_study
 from tests.security.attacks import ATTACKS
-from tests.web.html_pages import html_faults
 
 ALL = ChangeSelection(Level.ADMINISTRATIVE, is_full=True)
 STATUS = "statusModule"
@@ -100,7 +98,7 @@ def unescaped(markdown: str) -> str:
 
 def shown_texts(reading: ComparisonReading) -> dict[str, str]:
     page = Words()
-    page.feed(comparison_html(reading))
+    page.feed(compare_page(reading))
     return {
         "text": squeezed(text_of(reading)),
         "markdown": squeezed(unescaped(comparison_markdown(reading))),
@@ -241,7 +239,7 @@ def test_administrative_changes_are_counted_with_the_command_that_shows_them(
 
 
 def test_the_page_folds_administrative_changes(slipped: tuple[JsonObject, JsonObject]) -> None:
-    page = comparison_html(read(*slipped))
+    page = compare_page(read(*slipped))
 
     assert "Record Verification" in page.partition('<details class="aside">')[2]
     assert "<del>1</del>" in page
@@ -365,89 +363,6 @@ def test_remote_text_stays_text(attack: str) -> None:
     reading = read(before, after, ALL)
 
     assert "\x1b" not in text_of(reading)
-    page = comparison_html(reading)
+    page = compare_page(reading)
     assert "<script" not in page.lower()
     assert "<img" not in page.lower()
-
-
-# --- the page ------------------------------------------------------------------------------------
-
-
-def with_sites(*sites: JsonObject) -> JsonObject:
-    study = a_study()
-    study["protocolSection"]["contactsLocationsModule"]["locations"] = list(sites)
-    return study
-
-
-GDANSK = {"facility": "Clinic", "city": "Gdańsk", "country": "Poland", "status": "RECRUITING"}
-MADRID = {"facility": "Hospital", "city": "Madrid", "country": "Spain", "status": "RECRUITING"}
-PERU = {"facility": "Centre", "city": "Lima", "country": "Peru", "status": "RECRUITING"}
-
-
-def test_the_page_has_a_row_per_changed_site() -> None:
-    page = comparison_html(
-        read(with_sites(GDANSK, MADRID), with_sites(GDANSK | {"status": "COMPLETED"}, PERU))
-    )
-    rows = re.findall(r"<tr class=\"(?:came|went|)\">(.*?)</tr>", page)
-    cells = [re.findall(r"<td>(.*?)</td>", row) for row in rows]
-
-    assert cells == [
-        ["removed", "Spain", "Hospital, Madrid", "Recruiting", ""],
-        ["status changed", "Poland", "Clinic, Gdańsk", "Recruiting", "Completed"],
-        ["added", "Peru", "Centre, Lima", "", "Recruiting"],
-    ]
-
-
-def test_each_change_of_the_page_has_a_stable_link() -> None:
-    before, after = with_sites(GDANSK, MADRID), with_sites(GDANSK, PERU)
-    after["protocolSection"][STATUS]["overallStatus"] = "TERMINATED"
-    pages = [comparison_html(read(before, after)) for _ in range(2)]
-    anchors = re.findall(r'<li id="(change-[0-9a-f]{10})">', pages[0])
-
-    assert len(anchors) == len(set(anchors)) >= 2
-    assert re.findall(r'href="#(change-[0-9a-f]{10})"', pages[1]) == anchors
-
-
-def test_the_page_shows_a_text_inline_and_side_by_side() -> None:
-    before, after = a_study(), a_study()
-    old = "Overall survival of all patients who took at least one dose"
-    for study, text in ((before, old), (after, old.replace("one dose", "two doses"))):
-        study["protocolSection"]["descriptionModule"] = {"briefSummary": text}
-    page = comparison_html(read(before, after))
-
-    assert 'id="view-inline" checked' in page
-    inline = re.search(r'<div class="inline">(.*?)</div>', page, flags=re.DOTALL)
-    sides = re.search(r'<div class="sides"><div>(.*?)</div><div>(.*?)</div>', page)
-    assert inline
-    assert "<del>" in inline[1]
-    assert "<ins>" in inline[1]
-    assert sides
-    assert "<ins>" not in sides[1]
-    assert "<del>" not in sides[2]
-
-
-def test_the_page_folds_the_fields_that_did_not_change() -> None:
-    before, after = a_study(), a_study()
-    after["protocolSection"][STATUS]["overallStatus"] = "TERMINATED"
-    reading = read(before, after)
-    page = comparison_html(reading)
-    unchanged = page.partition("<b>Unchanged</b>")[2]
-
-    assert "Overall survival" in unchanged
-    assert "Overall Status" not in unchanged
-    assert "<b>Unchanged</b>" not in comparison_html(reading, has_unchanged=False)
-
-
-def test_a_page_of_a_comparison_has_no_fault() -> None:
-    page = comparison_html(read(with_sites(GDANSK, MADRID), with_sites(GDANSK, PERU)))
-
-    assert html_faults(page) == []
-
-
-def test_the_files_of_a_site_have_the_names_to_which_the_trial_links() -> None:
-    pair = comparison_of(canonicalize(a_study()), canonicalize(with_sites(GDANSK)))
-    ((path, page),) = comparison_files([pair])
-
-    assert path == f"trials/{comparison_name(pair.after.nct_id, 1, 2)}"
-    assert path == "trials/NCT03389919-1-2.html"
-    assert '<a href="NCT03389919.html">this trial</a>' in page

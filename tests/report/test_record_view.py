@@ -10,9 +10,9 @@ import pytest
 
 from ctsync.model import Record, Source, State, Version
 from ctsync.record.compare.canonical import canonicalize, key_fields
-from ctsync.report.record_view.record_html import record_html
 from ctsync.report.record_view.record_text import record_lines
 from ctsync.report.record_view.shown_record import record_sections
+from ctsync.web.pages.record_page import record_page
 from tests.record.studies import study
 from tests.report.test_formats import tags_of
 from tests.security.attacks import ATTACKS
@@ -48,7 +48,7 @@ def text_of(body: dict[str, Any]) -> str:
 
 def page_of(body: dict[str, Any]) -> str:
     record = canonicalize(body)
-    return record_html(version_of(record), record)
+    return record_page(version_of(record), record)
 
 
 def test_dates_counts_and_enum_values_are_in_words() -> None:

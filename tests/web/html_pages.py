@@ -25,7 +25,9 @@ _CHILDREN = {
     "dl": {"div"},
 }
 _ATOM = "{http://www.w3.org/2005/Atom}"
-REGISTRY = re.compile(r"https://clinicaltrials\.gov/study/NCT\d{8}(\?tab=history\S*)?")
+REGISTRY = re.compile(
+    r"https://clinicaltrials\.gov/(study/NCT\d{8}(\?tab=history\S*)?|api/v2/studies/NCT\d{8})"
+)
 
 
 class HtmlFaults(HTMLParser):

@@ -19,6 +19,7 @@ def all_of(links: Addresses) -> list[str]:
         links.rules, links.feed, links.json_feed, links.asset("style.css"), links.day(DAY),
         links.last_days(7), links.week(DAY), links.rule("R-ENR-02"), links.trial(TRIAL),
         links.version(TRIAL, 3), links.compare(TRIAL, 1, 2),
+        links.record(TRIAL),
     ]  # fmt: skip
 
 
@@ -27,12 +28,13 @@ FILES = [
     "rules.html", "feed.atom", "feed.json", "assets/style.css", "days/2026-02-10.html",
     "days/last-7.html", "changes/2026-02-10.html", "rules.html#R-ENR-02",
     "trials/NCT00000001.html", "trials/NCT00000001.html#v3", "trials/NCT00000001-1-2.html",
+    "trials/NCT00000001-record.html",
 ]  # fmt: skip
 ROUTES = [
     "trials", "changes", "watches", "runs", "deliveries", "rules", "feed.atom", "feed.json",
     "assets/style.css", "?day=2026-02-10", "?days=7", "changes?week=2026-02-10",
     "rules#R-ENR-02", "trials/NCT00000001", "trials/NCT00000001#v3",
-    "trials/NCT00000001/compare?from=1&to=2",
+    "trials/NCT00000001/compare?from=1&to=2", "trials/NCT00000001/record",
 ]  # fmt: skip
 
 
@@ -45,3 +47,10 @@ def test_addresses_are_files_of_a_site_or_routes_of_a_server(root: str) -> None:
 def test_a_trial_without_a_page_has_no_address() -> None:
     assert not Addresses("", {TRIAL}).trial(OTHER)
     assert not Addresses("", {TRIAL}).version(OTHER, 1)
+
+
+def test_only_a_server_has_the_record_of_any_version_and_takes_two_versions_from_a_form() -> None:
+    files, served = Addresses(""), Addresses("/", is_served=True)
+    assert (files.record(TRIAL, 2), files.compare_form(TRIAL)) == ("", "")
+    assert served.record(TRIAL, 2) == f"/trials/{TRIAL}/record?version=2"
+    assert served.compare_form(TRIAL) == f"/trials/{TRIAL}/compare"

@@ -165,6 +165,27 @@ def test_a_page_alone_links_to_the_registry_or_to_the_site_of_web_url() -> None:
     )
 
 
+def test_a_page_of_a_server_compares_any_two_versions_and_shows_each_record() -> None:
+    served = Frame(Addresses("/", {SLOW}, is_served=True))
+    page = render_page(story(), WINDOW, frame=served, has_comparisons=True)
+
+    assert html_faults(page) == []
+    assert f'action="/trials/{SLOW}/compare" method="get"' in page
+    assert f'href="/trials/{SLOW}/compare?from=4&amp;to=5"' in page
+    records = re.findall(r'/record\?version=(\d)">record</a>', page)
+    assert records == ["5", "4", "3", "2", "1"]
+
+
+def test_a_page_of_a_site_links_to_comparisons_and_to_the_newest_record() -> None:
+    files = Frame(Addresses("../", {SLOW}))
+    page = render_page(story(), WINDOW, frame=files, has_comparisons=True)
+
+    assert "<form" not in page
+    assert f'href="../trials/{SLOW}-4-5.html"' in page
+    assert page.count(f'href="../trials/{SLOW}-record.html">record</a>') == 1
+    assert "-record.html" not in render_page(story(), WINDOW, frame=files)
+
+
 def test_a_page_and_a_report_are_well_formed_with_captions_scopes_and_labelled_pictures() -> None:
     assert html_faults(PAGE) == []
     assert html_faults(render_html(report(timelines={SLOW: timeline()}))) == []

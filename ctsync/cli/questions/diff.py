@@ -175,11 +175,9 @@ def _write(reading: ComparisonReading, form: str, output: Path | None) -> None:
 def _text(reading: ComparisonReading, form: str) -> str:
     # imported when needed: text output need not load the template library
     if form == "html":
-        from ctsync.report.comparison.comparison_html import (  # noqa: PLC0415 - see above
-            comparison_html,
-        )
+        from ctsync.web.pages.compare_page import compare_page  # noqa: PLC0415 - see above
 
-        return comparison_html(reading)
+        return compare_page(reading)
     if form == "markdown":
         from ctsync.report.comparison.comparison_markdown import (  # noqa: PLC0415 - see above
             comparison_markdown,

@@ -21,10 +21,10 @@ from ctsync.record.enum_words import enum_words, is_enum
 from ctsync.record.fields.lookup import values_of_field
 from ctsync.record.fields.table import field_of
 from ctsync.record.flags import Flag
-from ctsync.report.record_view.record_html import record_html
 from ctsync.report.record_view.record_text import record_lines
 from ctsync.report.trial.record_summary import overview
 from ctsync.text import for_terminal
+from ctsync.web.pages.record_page import record_page
 
 
 @click.command()
@@ -79,7 +79,7 @@ def show(
     elif as_json:
         show_json(record.body)
     elif form == "html":
-        write_document(record_html(found.version, record))
+        write_document(record_page(found.version, record))
     elif form == "text":
         for line in record_lines(found.version, record):
             click.echo(for_terminal(line))

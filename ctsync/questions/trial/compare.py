@@ -28,7 +28,13 @@ from ctsync.questions.trial.stored_records import (
     stored_record,
     stored_versions,
 )
-from ctsync.questions.trial.version_dates import NotKnown, find_version, stands_from, version_on
+from ctsync.questions.trial.version_dates import (
+    NotKnown,
+    find_version,
+    stands_from,
+    version_days,
+    version_on,
+)
 from ctsync.record.compare.diff import diff
 from ctsync.record.events.classify import classify
 from ctsync.record.fields.table import field_at
@@ -163,7 +169,8 @@ def _compared(
     before, after = pair
     old, new = records
     changes = tuple(diff(old, new))
-    since = dict(zip([v.version for v in versions], stands_from(versions), strict=True))
+    known = version_days(versions)
+    since = {one.number: one.since for one in known}
     past = _past(versions, before, after)
     events = classify(
         changes,
@@ -182,6 +189,7 @@ def _compared(
         events=tuple(events),
         note=note,
         newer=new,
+        versions=known,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,8 +13,10 @@ from ctsync.questions.trial.version_dates import (
     NotKnown,
     NotRegistered,
     find_version,
+    version_days,
     version_on,
 )
+from ctsync.report.trial.version_day import VersionDay
 from ctsync.store.store import Store
 
 
@@ -33,10 +36,11 @@ class RecordQuestion:
 
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
-    """A version and its record."""
+    """A version and its record; `versions` are all versions of the trial with a record."""
 
     version: Version
     record: Record
+    versions: tuple[VersionDay, ...] = ()
 
 
 def record_as_of(store: Store, question: RecordQuestion) -> VersionRecord:
@@ -47,14 +51,14 @@ def record_as_of(store: Store, question: RecordQuestion) -> VersionRecord:
     """
     if question.as_of is not None and question.number is not None:
         raise UsageError("specify --as-of or --version, not both")
-    version = _version(store, question)
+    versions = stored_versions(store, question.nct_id)
+    version = _version(versions, question)
     read = stored_record if question.as_stored else record_of
-    return VersionRecord(version, read(store, version))
+    return VersionRecord(version, read(store, version), version_days(versions))
 
 
-def _version(store: Store, question: RecordQuestion) -> Version:
+def _version(versions: Sequence[Version], question: RecordQuestion) -> Version:
     nct_id, day = question.nct_id, question.as_of
-    versions = stored_versions(store, nct_id)
     if day is None:
         return find_version(versions, -1 if question.number is None else question.number)
     match version_on(versions, day):

@@ -15,6 +15,7 @@ from typing import Protocol
 from ctsync.dates import PartialDate
 from ctsync.errors import UnknownVersion
 from ctsync.model import State, Version
+from ctsync.report.trial.version_day import VersionDay
 
 
 class DatedVersion(Protocol):
@@ -68,6 +69,12 @@ def stands_from(versions: Sequence[DatedVersion]) -> list[date]:
         days.append(max(day, days[-1]) if days else day)
         posted_before = version.posted
     return days
+
+
+def version_days(versions: Sequence[Version]) -> tuple[VersionDay, ...]:
+    """Return the versions with a record and their first days; `versions` are all of a trial."""
+    days = zip(versions, stands_from(versions), strict=True)
+    return tuple(VersionDay(one.version, day) for one, day in days if one.digest is not None)
 
 
 def stands_from_next(

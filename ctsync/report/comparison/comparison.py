@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from ctsync.model import Category, Event, FieldChange, Level, Record, Version
+from ctsync.report.trial.version_day import VersionDay
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class Comparison:
     `changes` have the order of the record; each is reported by exactly one of `events`. `since`
     holds the first day of each version. `note` says why other versions than the requested ones
     are compared; it is empty if they are the requested ones. `newer` is the record of the newer
-    version, for a format that shows what did not change.
+    version, for a format that shows what did not change. `versions` are all versions of the trial
+    with a record, oldest first.
     """
 
     before: Version
@@ -26,6 +28,7 @@ class Comparison:
     events: tuple[Event, ...]
     note: str = ""
     newer: Record | None = field(default=None, repr=False, compare=False)
+    versions: tuple[VersionDay, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def is_one_step(self) -> bool:

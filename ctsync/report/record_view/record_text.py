@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ctsync.model import Record, Version
-from ctsync.report.record_view.record_html import version_words
 from ctsync.report.record_view.shown_record import RecordSection, ShownField, record_sections
 
 _INDENT = "  "
@@ -18,6 +17,18 @@ def record_lines(version: Version, record: Record) -> Iterator[str]:
     for section in record_sections(record.body):
         yield ""
         yield from _section(section)
+
+
+def version_words(version: Version) -> str:
+    """Return which version it is: its number, the registry's number, and its days."""
+    known = version.registry_version
+    parts = [
+        f"version {version.version}",
+        "" if known is None else f"registry v{known}",
+        f"posted {version.posted}" if version.posted else "",
+        f"seen {version.observed:%Y-%m-%d}" if version.observed else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _section(section: RecordSection) -> Iterator[str]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from ctsync.dates import format_timestamp
 from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent, Version
+from ctsync.questions.trial.version_dates import version_days
 from ctsync.record.context import BaseRates, ContextNote, flag_context
 from ctsync.record.enum_words import enum_words
 from ctsync.record.flags import FLAG_LABELS, Flag
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import NOTHING, counted, typed, typed_date
-from ctsync.report.comparison.comparison_site import comparison_name
+from ctsync.report.addresses import Addresses
 from ctsync.report.report import ReportStep, Window
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.trial_view import TrialView, trial_view
+from ctsync.report.trial.version_day import VersionDay
 from ctsync.report.trial.version_words import is_substantive, what_changed
 from ctsync.report.version_steps import step_of
 from ctsync.report.words.trial_heading import TrialHeading
@@ -45,7 +48,8 @@ class PageVersion:
 class PageStep:
     """The changes of one version; `aside` holds the administrative ones.
 
-    `compare` is the address of the comparison with the version before, empty if there is none.
+    `compare` is the address of the comparison with the version before, `record` that of its record;
+    each is empty if there is none.
     """
 
     step: ReportStep
@@ -54,6 +58,7 @@ class PageStep:
     empty: str
     is_substantive: bool = True
     compare: str = ""
+    record: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,9 @@ class PageFlag:
 class TrialPage:
     """The content of the page of one trial.
 
-    `rest` and `other_steps` are the versions with administrative changes only.
+    `rest` and `other_steps` are the versions with administrative changes only. `record` is the
+    address of the newest record, empty if it has no page. `compare_form` takes two of `choices` to
+    compare; it is empty in a site of files.
     """
 
     nct_id: NctId
@@ -90,7 +97,10 @@ class TrialPage:
     rest: tuple[PageVersion, ...]
     steps: tuple[PageStep, ...]
     other_steps: tuple[PageStep, ...]
+    record: str = ""
     compare_ends: str = ""
+    compare_form: str = ""
+    choices: tuple[VersionDay, ...] = ()
 
 
 def render_page(
@@ -102,7 +112,7 @@ def render_page(
 ) -> str:
     """Write the page of a trial, newest version first; without a frame it is a page alone.
 
-    With `has_comparisons`, each version links to the page that compares it with the one before.
+    With `has_comparisons`, versions link to the pages of their comparisons and records.
     """
     frame = frame or Frame(is_alone=True)
     # a page of a site names no time at which it was made, so that it changes only with its trial
@@ -110,20 +120,18 @@ def render_page(
     versions = counted(len(story.versions), "stored version")
     return fill_page(
         "trial.html.j2",
-        trial=page(story, window, has_comparisons=has_comparisons),
+        trial=page(story, window, links=frame.links if has_comparisons else None),
         frame=frame,
         footer=f"{versions}{made}; administrative changes are folded",
     )
 
 
-def page(story: TrialContent, window: Window, *, has_comparisons: bool = False) -> TrialPage:
-    """Collect the content of the page."""
+def page(story: TrialContent, window: Window, *, links: Addresses | None = None) -> TrialPage:
+    """Collect the content of the page; with `links`, it links to comparisons and records."""
     newest = story.versions[-1]
     known = [one.version for one in story.versions if one.digest is not None]
-    before = dict(zip(known[1:], known, strict=False)) if has_comparisons else {}
-    compare = {
-        number: comparison_name(story.nct_id, older, number) for number, older in before.items()
-    }
+    compare = _comparisons(story.nct_id, known, links) if links else {}
+    records = _records(story.nct_id, known, links) if links else {}
     steps = _by_version(story.events)
     rows, parts = [], []
     for version in reversed(story.versions):
@@ -132,7 +140,8 @@ def page(story: TrialContent, window: Window, *, has_comparisons: bool = False) 
         link = compare.get(version.version, "")
         row, step = version_row(version, here), _step(version, here, story.rates)
         rows.append(replace(row, is_substantive=is_told, compare=link))
-        parts.append(replace(step, is_substantive=is_told, compare=link))
+        record = records.get(version.version, "")
+        parts.append(replace(step, is_substantive=is_told, compare=link, record=record))
     return TrialPage(
         nct_id=story.nct_id,
         title=story.title,
@@ -147,8 +156,24 @@ def page(story: TrialContent, window: Window, *, has_comparisons: bool = False) 
         rest=tuple(row for row in rows if not row.is_substantive),
         steps=tuple(step for step in parts if step.is_substantive),
         other_steps=tuple(step for step in parts if not step.is_substantive),
-        compare_ends=comparison_name(story.nct_id, known[0], known[-1]) if len(before) > 1 else "",
+        record=records[known[-1]] if records else "",
+        compare_ends=(
+            links.compare(story.nct_id, known[0], known[-1]) if links and len(compare) > 1 else ""
+        ),
+        compare_form=links.compare_form(story.nct_id) if links else "",
+        choices=version_days(story.versions) if links and links.is_served else (),
     )
+
+
+def _comparisons(nct_id: NctId, known: Sequence[int], links: Addresses) -> dict[int, str]:
+    """Return the address of the comparison of each version with the one before."""
+    return {newer: links.compare(nct_id, older, newer) for older, newer in pairwise(known)}
+
+
+def _records(nct_id: NctId, known: Sequence[int], links: Addresses) -> dict[int, str]:
+    """Return the address of the record of each version that has a page for it."""
+    found = {number: links.record(nct_id, number) for number in known}
+    return found | {number: found[number] or links.record(nct_id) for number in known[-1:]}
 
 
 def _by_version(events: Sequence[StoredEvent]) -> dict[int, list[StoredEvent]]:
