@@ -12,6 +12,7 @@ from ctsync.record.enum_words import enum_words
 from ctsync.record.flags import FLAG_LABELS, Flag
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import NOTHING, counted, typed, typed_date
+from ctsync.report.addresses import Addresses
 from ctsync.report.comparison.comparison_site import comparison_name
 from ctsync.report.report import ReportStep, Window
 from ctsync.report.trial.content import TrialContent
@@ -110,19 +111,26 @@ def render_page(
     versions = counted(len(story.versions), "stored version")
     return fill_page(
         "trial.html.j2",
-        trial=page(story, window, has_comparisons=has_comparisons),
+        trial=page(story, window, has_comparisons=has_comparisons, links=frame.links),
         frame=frame,
         footer=f"{versions}{made}; administrative changes are folded",
     )
 
 
-def page(story: TrialContent, window: Window, *, has_comparisons: bool = False) -> TrialPage:
-    """Collect the content of the page."""
+def page(
+    story: TrialContent,
+    window: Window,
+    *,
+    has_comparisons: bool = False,
+    links: Addresses | None = None,
+) -> TrialPage:
+    """Collect the content of the page; `links` are those of the site or the server."""
     newest = story.versions[-1]
     known = [one.version for one in story.versions if one.digest is not None]
     before = dict(zip(known[1:], known, strict=False)) if has_comparisons else {}
     compare = {
-        number: comparison_name(story.nct_id, older, number) for number, older in before.items()
+        number: _compare_address(links, story.nct_id, older, number)
+        for number, older in before.items()
     }
     steps = _by_version(story.events)
     rows, parts = [], []
@@ -147,8 +155,16 @@ def page(story: TrialContent, window: Window, *, has_comparisons: bool = False) 
         rest=tuple(row for row in rows if not row.is_substantive),
         steps=tuple(step for step in parts if step.is_substantive),
         other_steps=tuple(step for step in parts if not step.is_substantive),
-        compare_ends=comparison_name(story.nct_id, known[0], known[-1]) if len(before) > 1 else "",
+        compare_ends=(
+            _compare_address(links, story.nct_id, known[0], known[-1]) if len(before) > 1 else ""
+        ),
     )
+
+
+def _compare_address(links: Addresses | None, nct_id: NctId, older: int, newer: int) -> str:
+    if links is not None and links.is_served:
+        return links.compare(nct_id, older, newer)
+    return comparison_name(nct_id, older, newer)
 
 
 def _by_version(events: Sequence[StoredEvent]) -> dict[int, list[StoredEvent]]:
