@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ctsync.web.server.metrics import RequestCounts
 
 LONGEST_ADDRESS = 8 * 1024
+LONGEST_HEAD = 2 * LONGEST_ADDRESS
+_MOST_HEADERS = 100
 _METHODS = frozenset({"GET", "HEAD"})
 _OPEN = frozenset({"/healthz"})
 """Paths that need no token: a load balancer asks them, and they say nothing about trials."""
@@ -104,6 +106,10 @@ class Gate:
             return _refused(405, "This server only reads: use GET or HEAD.", Allow="GET, HEAD")
         if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_ADDRESS:
             return _refused(414, f"The address is longer than {LONGEST_ADDRESS:,} bytes.")
+        sizes = [len(name) + len(value) for name, value in scope["headers"]]
+        if len(sizes) > _MOST_HEADERS or sum(sizes) > LONGEST_HEAD:
+            limit = f"{_MOST_HEADERS} or are longer than {LONGEST_HEAD:,} bytes"
+            return _refused(431, f"The headers are more than {limit}.")
         if access.token is not None and self._inner(scope)["path"] not in _OPEN:
             given = _given_token(headers.get("authorization", ""))
             if not hmac.compare_digest(given, access.token.encode()):

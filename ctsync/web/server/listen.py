@@ -16,14 +16,13 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ctsync.errors import PortInUse, UsageError
-from ctsync.web.server.gate import LONGEST_ADDRESS
+from ctsync.web.server.gate import LONGEST_HEAD
 
 HEADER_SECONDS = 10.0
 """The time in which a client must have sent a request."""
 KEEP_ALIVE_SECONDS = 10
 GRACE_SECONDS = 5
 MOST_CONNECTIONS = 512
-LONGEST_HEAD = 2 * LONGEST_ADDRESS
 _SHORTEST_TOKEN = 16
 _HTTP_PORT = 80
 

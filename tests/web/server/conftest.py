@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -56,9 +57,10 @@ def fill_database(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> str:
+def filled(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> str:
     """The URL of a database that no test may change."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('served') / 'ctsync.db'}"
+    file = shutil.copy(migrated_file, tmp_path_factory.mktemp("served") / "ctsync.db")
+    url = f"sqlite:///{file}"
     fill_database(url)
     return url
 
