@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from ctsync.errors import UsageError
-from ctsync.model import Category, Kind, Level
-from ctsync.questions.changes.change_list import ListedChange, list_changes
+from ctsync.model import Category, Kind, Level, StoredEvent
+from ctsync.questions.changes.change_list import changes_in_words, newest_changes
+from ctsync.questions.changes.changes import day_of_change
 from ctsync.questions.changes.filters import parse_word
 from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.questions.operation.load_days import load_days
@@ -27,7 +29,7 @@ _FILTERS = ("text", "level", "category", "kind", "watch", "sponsor", "from", "to
 _WEEK, _DAY = timedelta(days=7), timedelta(days=1)
 _MOST_READ = 5_000
 """Most changes that a page searches, the newest ones."""
-_PER_PAGE = 300
+_PER_PAGE = 100
 _MOST_PAGES = 1_000
 
 
@@ -50,14 +52,15 @@ def changes(asked: PageRequest) -> Content:
         watch=view.watch or None,
         limit=_MOST_READ,
     )
-    every = [one for one in list_changes(asked.store, wanted) if _is_wanted(one, view)]
-    pages = max(1, -(-len(every) // _PER_PAGE))
+    every = [one for one in newest_changes(asked.store, wanted) if _is_wanted(one, view)]
+    starts = _page_starts(every)
     page = given.number("page", 1, most=_MOST_PAGES)
-    if page > pages:
-        raise UsageError(f"there is no page {page} of these changes; the last is {pages}")
-    shown = every[(page - 1) * _PER_PAGE : page * _PER_PAGE]
+    if page > len(starts):
+        raise UsageError(f"there is no page {page} of these changes; the last is {len(starts)}")
+    end = starts[page] if page < len(starts) else len(every)
+    shown = changes_in_words(asked.store, every[starts[page - 1] : end])
     cut = asked.store.events.count(wanted) if len(every) >= _MOST_READ else 0
-    view = replace(view, page=page, pages=pages, found=len(every), of=cut)
+    view = replace(view, page=page, pages=len(starts), found=len(every), of=cut)
     names = sorted(asked.store.watches.origins())
     return html(served_changes_page(asked.frame, shown, period, view, watches=names))
 
@@ -162,17 +165,30 @@ def _list(asked: PageRequest, view: ChangesView) -> str:
     return f"{asked.links.changes}?{query}" if query else asked.links.changes
 
 
-def _is_wanted(one: ListedChange, view: ChangesView) -> bool:
-    if view.sponsor and view.sponsor.casefold() not in one.heading.sponsor.casefold():
+def _page_starts(changes: Sequence[StoredEvent]) -> list[int]:
+    """Return the place of the first change of each page; a trial's changes of a day stay together.
+
+    A list without changes has one page.
+    """
+    starts, last = [0], None
+    for place, one in enumerate(changes):
+        group = day_of_change(one), one.nct_id
+        if place - starts[-1] >= _PER_PAGE and group != last:
+            starts.append(place)
+        last = group
+    return starts
+
+
+def _is_wanted(one: StoredEvent, view: ChangesView) -> bool:
+    sponsor = (one.lead_sponsor or "").casefold()
+    if view.sponsor and view.sponsor.casefold() not in sponsor:
         return False
     if not view.text:
         return True
-    event = one.line.stored.event
-    parts = (
-        one.nct_id, one.heading.brief_title, one.heading.sponsor, event.label, event.summary,
-        one.line.detail, one.line.before, one.line.after,
-    )  # fmt: skip
-    text = "\n".join(filter(None, parts)).casefold()
+    event = one.event
+    parts = (one.nct_id, one.brief_title, sponsor, event.label, event.summary)
+    values = (f"{value}" for value in (event.before, event.after) if value is not None)
+    text = "\n".join([part for part in parts if part] + list(values)).casefold()
     return all(word in text for word in view.text.casefold().split())
 
 

@@ -101,7 +101,7 @@ def test_a_port_in_use_or_an_unknown_address_is_one_sentence() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(PortInUse, match=rf"cannot listen on 127\.0\.0\.1 port {port}: .*--port"):
+        with pytest.raises(PortInUse, match=rf"on 127\.0\.0\.1 port {port}: .*--port"):
             open_socket("127.0.0.1", port)
     with pytest.raises(PortInUse, match=r"cannot listen on 203\.0\.113\.7"):
         open_socket("203.0.113.7", 8337)
