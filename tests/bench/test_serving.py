@@ -38,7 +38,7 @@ pytestmark = pytest.mark.bench_registry
 TRIALS = int(os.environ.get("CTSYNC_BENCH_TRIALS", "10000"))
 VERSIONS = 10
 READERS = 8
-ROUNDS = 60
+ROUNDS = 40
 """Requests of each reader."""
 
 
@@ -65,23 +65,26 @@ def usual_study(corpus: Path) -> JsonObject:
 @contextmanager
 def serving(file: Path) -> Iterator[tuple[int, int]]:
     """Run `ctsync serve`; yield its process id and its port."""
-    server = subprocess.Popen(
-        [sys.executable, "-m", "ctsync", "--database", f"sqlite:///{file}", "serve", "--port", "0"],
-        cwd=file.parent, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert server.stderr is not None
-    found = re.search(r"http://127\.0\.0\.1:(\d+)/", server.stderr.readline())
-    assert found
-    yield server.pid, int(found[1])
-    server.terminate()
-    assert server.wait(20) == 0
+    command = ("--database", f"sqlite:///{file}", "serve", "--port", "0")
+    with subprocess.Popen(
+        [sys.executable, "-m", "ctsync", *command],
+        cwd=file.parent,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stderr is not None
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/", server.stderr.readline())
+        assert found
+        yield server.pid, int(found[1])
+        server.terminate()
+        assert server.wait(30) == 0
 
 
 def addresses(chance: random.Random) -> Iterator[tuple[str, str]]:
     """Yield addresses as readers open them, with the name of the page."""
     sorts = ("slip", "title", "changed", "milestone", "enrollment", "flags")
     while True:
-        trial = an_id(chance.randrange(TRIALS))
+        trial = an_id(chance.randrange(1, TRIALS))
         part = chance.random()
         if part < 0.15:
             yield "today", "/"
@@ -112,7 +115,7 @@ def write_until(stop: threading.Event, file: Path) -> int:
         with store.unit() as unit:
             run = unit.runs.begin("sync", clock.now())
         while not stop.is_set():
-            nct_id = an_id(written % TRIALS)
+            nct_id = an_id(1 + written % (TRIALS - 1))
             study = make_study(nct_id, statusVerifiedDate=f"20{written % 90 + 10}-01")
             head = store.trials.heads([nct_id])[nct_id]
             with store.unit() as unit:
