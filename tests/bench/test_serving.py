@@ -38,7 +38,7 @@ pytestmark = pytest.mark.bench_registry
 TRIALS = int(os.environ.get("CTSYNC_BENCH_TRIALS", "10000"))
 VERSIONS = 10
 READERS = 8
-ROUNDS = 40
+ROUNDS = int(os.environ.get("CTSYNC_BENCH_ROUNDS", "40"))
 """Requests of each reader."""
 
 
