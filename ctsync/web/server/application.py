@@ -27,7 +27,7 @@ from ctsync.web.server import (
     trial_routes,
 )
 from ctsync.web.server.gate import Access, Gate
-from ctsync.web.server.metrics import MEDIA_TYPE, RequestCounts, metrics_text
+from ctsync.web.server.metrics import MEDIA_TYPE, AnswerCounts, metrics_text
 from ctsync.web.server.page_request import Page
 from ctsync.web.server.served_site import ServedSite
 
@@ -74,7 +74,7 @@ def create_app(
     """
     access = access or Access()
     site = ServedSite(open_store, settings, clock=clock, root=f"{access.root_path}/")
-    counts = RequestCounts()
+    counts = AnswerCounts()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -90,7 +90,7 @@ def create_app(
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    app.add_middleware(Gate, access=access, counts=counts)
+    app.add_middleware(Gate, access=access, counts=counts, clock=clock)
     app.add_route("/trials/{file}.html", _elsewhere(site, access.root_path))
     for path, page in PAGES.items():
         app.add_route(path, _endpoint(site, page))
@@ -135,7 +135,7 @@ def _health(site: ServedSite) -> Endpoint:
     return respond
 
 
-def _metrics(site: ServedSite, counts: RequestCounts) -> Endpoint:
+def _metrics(site: ServedSite, counts: AnswerCounts) -> Endpoint:
     def respond(_: Request) -> Response:
         now = site.clock.now()
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ctsync.web.server.metrics import RequestCounts
+from ctsync.dates import Clock
+from ctsync.web.server.metrics import AnswerCounts
 
 LONGEST_ADDRESS = 8 * 1024
 LONGEST_HEAD = 2 * LONGEST_ADDRESS
@@ -52,10 +52,11 @@ class Access:
 class Gate:
     """Refuses requests before any page is made, counts them, and adds the headers."""
 
-    def __init__(self, app: ASGIApp, access: Access, counts: RequestCounts) -> None:
+    def __init__(self, app: ASGIApp, access: Access, counts: AnswerCounts, *, clock: Clock) -> None:
         self._app = app
         self._access = access
         self._counts = counts
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -65,7 +66,7 @@ class Gate:
             else:
                 await send({"type": "websocket.close", "code": 1008})
             return
-        began = time.perf_counter()
+        began = self._clock.monotonic()
         statuses: list[int] = []
 
         async def send_guarded(message: Message) -> None:
@@ -83,7 +84,7 @@ class Gate:
             else:
                 await self._app(self._inner(scope), receive, send_guarded)
         finally:
-            self._counts.add(statuses[0] if statuses else 500, time.perf_counter() - began)
+            self._counts.add(statuses[0] if statuses else 500, self._clock.monotonic() - began)
 
     def _inner(self, scope: Scope) -> Scope:
         """Return the request as the pages see it: the path without the prefix of the proxy."""

@@ -13,7 +13,7 @@ from ctsync.questions.operation.health import HealthFacts, HealthState, assess
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class RequestCounts:
+class AnswerCounts:
     """Counts the answers by status, and the time that they took."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class RequestCounts:
 
 
 def metrics_text(
-    counts: RequestCounts, kept: Mapping[str, int], facts: HealthFacts | None, *, now: datetime
+    counts: AnswerCounts, kept: Mapping[str, int], facts: HealthFacts | None, *, now: datetime
 ) -> str:
     """Write the figures; `facts` are None if the database cannot be read.
 
@@ -42,7 +42,7 @@ def metrics_text(
 
 
 def _of_server(
-    counts: RequestCounts, kept: Mapping[str, int], *, has_database: bool
+    counts: AnswerCounts, kept: Mapping[str, int], *, has_database: bool
 ) -> Iterator[str]:
     yield from _figure("ctsync_build_info", "gauge", "The version of ctsync.",
                        {f'{{version="{ctsync.__version__}"}}': 1})  # fmt: skip
