@@ -37,7 +37,7 @@ def test_a_token_is_needed_for_every_page_and_taken_from_a_browser_or_a_program(
     with client_of(filled, Access(token=TOKEN)) as client:
         for path in paths:
             for header in wrong:
-                answer = client.get(path, headers={"Authorization": header.encode("latin-1")})
+                answer = client.get(path, headers=[(b"Authorization", header.encode("latin-1"))])
                 assert answer.status_code == 401, (path, header)
                 assert answer.headers["www-authenticate"].startswith('Basic realm="ctsync"')
                 assert TOKEN not in answer.text
