@@ -150,6 +150,11 @@ COMMANDS: Mapping[str, Entry] = {
         "schema_command",
         "List the JSON Schemas of the output, or print one.",
     ),
+    "serve": Entry(
+        "export.serve",
+        "serve",
+        "Serve the pages of the database to browsers; reads only.",
+    ),
     "show": Entry(
         "questions.show", "show", "Show a record: the newest version, or an earlier one."
     ),

@@ -242,11 +242,11 @@ class ChannelSettings(_Section):
 
 
 class WebSettings(_Section):
-    """Where people read the pages of `ctsync site`; an empty `url` means nowhere."""
+    """Where people read the pages of ctsync; an empty `url` means nowhere."""
 
     url: SiteUrl = ""
-    """The address at which your readers open the pages that `ctsync site` writes. Mails, chat
-    messages, report files and the feed link to it. Without it, they link to ClinicalTrials.gov."""
+    """The address at which your readers open the pages of `ctsync site` or `ctsync serve`. Mails,
+    chat messages, report files and the feed link to it. Without it, they link to the registry."""
 
 
 class MonitorSettings(_Section):

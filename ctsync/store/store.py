@@ -49,6 +49,7 @@ from ctsync.store.data.watches import WatchReads, WatchWrites
 from ctsync.store.database import migrate
 from ctsync.store.database.access import Database
 from ctsync.store.database.engine import (
+    CACHE_KIB,
     PATIENCE_SECONDS,
     FileIdentity,
     file_identity,
@@ -68,6 +69,7 @@ from ctsync.store.database.marks import MarkReads, MarkWrites
 from ctsync.store.database.pooling import refuse_transaction_pooling
 from ctsync.store.database.tables import MARKS, METADATA
 from ctsync.store.derived.portfolio_heads import PortfolioReads
+from ctsync.store.derived.revision import RevisionReads
 from ctsync.store.derived.text_index import TextIndexReads, TextIndexWrites
 from ctsync.store.derived.trial_facts import FactReads, FactWrites
 
@@ -126,15 +128,22 @@ class Store:
     """An open database with the newest schema, and its reads, by subject."""
 
     def __init__(
-        self, engine: Engine, name: str, clock: Clock, *, identity: FileIdentity | None = None
+        self,
+        engine: Engine,
+        name: str,
+        clock: Clock,
+        *,
+        identity: FileIdentity | None = None,
+        dictionaries: Dictionaries | None = None,
+        connection: Connection | None = None,
     ) -> None:
         self.name = name
         self._engine = engine
         self._identity = identity
         self._clock = clock
         self._token: str | None = None
-        self._dictionaries = Dictionaries()
-        self._database = database = Database(engine, name)
+        self._dictionaries = dictionaries or Dictionaries()
+        self._database = database = Database(engine, name, connection)
         self.trials = TrialReads(database)
         self.versions = VersionReads(database)
         self.bodies = BodyReads(database, self._dictionaries)
@@ -154,6 +163,7 @@ class Store:
         self.times = StoredTimeReads(database)
         self.facts = FactReads(database)
         self.portfolio = PortfolioReads(database)
+        self.revisions = RevisionReads(database)
         self.texts = TextIndexReads(database)
 
     @contextmanager
@@ -169,7 +179,7 @@ class Store:
             self._engine.url, clock=self._clock, holder=holder, wait_seconds=wait_seconds
         )
         with lock as token:
-            if self._identity not in (None, file_identity(self._engine.url)):
+            if self.was_replaced:
                 raise StoreUnavailable(
                     f"{self.name} was replaced after this command had opened it; run again"
                 )
@@ -194,6 +204,27 @@ class Store:
     def view(self) -> AbstractContextManager[Connection]:
         """Open one consistent view of all tables, for the modules of the store that read them."""
         return self._database.reading()
+
+    @contextmanager
+    def one_view(self) -> Iterator[Store]:
+        """Yield this store with all reads of the block in one transaction, as of its first read.
+
+        Otherwise each read sees its own moment. For one thread; writes nothing.
+        """
+        with self.view() as connection:
+            yield Store(
+                self._engine,
+                self.name,
+                self._clock,
+                identity=self._identity,
+                dictionaries=self._dictionaries,
+                connection=connection,
+            )
+
+    @property
+    def was_replaced(self) -> bool:
+        """Whether another file has taken the place of the SQLite file, or it was deleted."""
+        return self._identity not in {None, file_identity(self._engine.url)}
 
     def vacuum(self) -> None:
         """Release free pages to the disk, and refresh the statistics of the query planner."""
@@ -287,20 +318,25 @@ def open_store(
 
 
 def open_for_reading(
-    url: str, *, clock: Clock, patience_seconds: float = PATIENCE_SECONDS
+    url: str,
+    *,
+    clock: Clock,
+    patience_seconds: float = PATIENCE_SECONDS,
+    cache_kib: int = CACHE_KIB,
 ) -> Store:
     """Open a database with the newest schema. Creates, upgrades and writes nothing.
 
-    Raises NoDatabase if there is none yet, OldDatabase, NewerDatabase, ForeignDatabase,
-    MixedDatabase, ConfigError for an invalid URL, and StoreUnavailable. A unit of this store fails
-    at its first write.
+    `cache_kib` is the page cache of each connection to a SQLite file. Raises NoDatabase if there
+    is none yet, OldDatabase, NewerDatabase, ForeignDatabase, MixedDatabase, ConfigError for an
+    invalid URL, and StoreUnavailable. A unit of this store fails at its first write.
     """
     parsed = parse_url(url)
-    engine = make_engine(parsed, patience_seconds=patience_seconds)
+    identity = file_identity(parsed)
+    engine = make_engine(parsed, patience_seconds=patience_seconds, cache_kib=cache_kib)
     keep_from_writing(engine)
     try:
         migrate.require_current(parsed, engine)
     except BaseException:
         engine.dispose()
         raise
-    return Store(engine, name_of(parsed), clock)
+    return Store(engine, name_of(parsed), clock, identity=identity)

@@ -34,7 +34,7 @@ def day_pages(
     that it stays the same file.
     """
     days = load_days(store, most=question.days)
-    pages = _DayPages(store, question, days)
+    pages = DayPages(store, question, days)
     for place, day in enumerate(days):
         later = days[place - 1] if place else None
         earlier = days[place + 1] if place + 1 < len(days) else None
@@ -44,7 +44,7 @@ def day_pages(
     yield "index.html", days_page(here, pages.newest(here))
 
 
-class _DayPages:
+class DayPages:
     """Makes the content of the pages of days."""
 
     def __init__(self, store: Store, question: SiteQuestion, days: Sequence[LoadDay]) -> None:
@@ -60,7 +60,7 @@ class _DayPages:
         links = _links(frame)
         return DaysContent(
             heading=day_words(day.day),
-            report=self._question.report(self._store, _window(day.day, day.day)),
+            report=self._question.report(self._store, days_window(day.day, day.day)),
             links=PeriodLinks(
                 self._list_with(links, day.day),
                 earlier=links.day(earlier.day) if earlier else "",
@@ -75,7 +75,9 @@ class _DayPages:
         last = self._newest_day
         return DaysContent(
             heading=f"The {number} days to {last}",
-            report=self._question.report(self._store, _window(last - (number - 1) * _DAY, last)),
+            report=self._question.report(
+                self._store, days_window(last - (number - 1) * _DAY, last)
+            ),
             links=PeriodLinks(_links(frame).changes, others=_periods(_links(frame))),
             reasons=self._reasons,
         )
@@ -86,7 +88,7 @@ class _DayPages:
         last, now = self._newest_day, self._question.now
         return DaysContent(
             heading=day_words(last),
-            report=self._question.report(self._store, _window(last, last)),
+            report=self._question.report(self._store, days_window(last, last)),
             links=PeriodLinks(links.changes, others=_periods(links)),
             reasons=self._reasons,
             day=self._days[0] if self._days else None,
@@ -101,7 +103,7 @@ class _DayPages:
 
     def _list_with(self, links: Addresses, day: date) -> str:
         """The page of the list of changes that has a day."""
-        is_recent = day >= _recent_since(self._newest_day)
+        is_recent = day >= recent_since(self._newest_day)
         page = links.changes if is_recent else links.week(monday_of(day))
         return f"{page}#d{day}"
 
@@ -118,7 +120,7 @@ def week_pages(
         if question.window.since
         else min((day.day for day in days), default=newest)
     )
-    recent = _recent_since(newest)
+    recent = recent_since(newest)
     weeks = _weeks(store, question, recent - _WEEK, monday_of(min([first, *kept])))
     following = next(weeks, None)
     changes = _changes(store, question, recent, newest)
@@ -149,17 +151,17 @@ def _weeks(
 def _changes(
     store: Store, question: SiteQuestion, since: date, until: date
 ) -> tuple[ListedChange, ...]:
-    window = _window(since, until)
+    window = days_window(since, until)
     wanted = EventFilter(since=window.since, until=window.until, watch=question.watch)
     return list_changes(store, wanted)
 
 
-def _recent_since(newest: date) -> date:
+def recent_since(newest: date) -> date:
     """The first day of the first page of the list: the Monday before the newest week."""
     return monday_of(newest) - _WEEK
 
 
-def _window(since: date, until: date) -> Window:
+def days_window(since: date, until: date) -> Window:
     """The time from the start of a day to the end of another."""
     return Window(datetime.combine(since, time(), UTC), datetime.combine(until + _DAY, time(), UTC))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from ctsync.model import Category, Kind, Level
+from ctsync.model import Category, JsonObject, Kind, Level
 from ctsync.store.bodies import codec
 from ctsync.store.data.events import path_key
 from ctsync.store.data.versions import POSITION_STEP
@@ -42,11 +42,19 @@ _KEYS = [path_key(path) for *_, path in _STEPS]
 _STATUSES = ("NOT_YET_RECRUITING", "RECRUITING", "ACTIVE_NOT_RECRUITING", "COMPLETED", "UNKNOWN")
 
 
-def make_database(file: Path, trials: int, *, now: datetime) -> None:
-    """Fill a new SQLite file: each trial has five versions spread over the five years before `now`.
+def make_database(
+    file: Path,
+    trials: int,
+    *,
+    now: datetime,
+    versions: int = VERSIONS,
+    study: JsonObject | None = None,
+) -> None:
+    """Fill a new SQLite file: each trial has its versions spread over the five years before `now`.
 
     Every trial is followed. Each step has three events, each delivered to the log channel. Bodies
-    are small and packed as ctsync packs them.
+    are packed as ctsync packs them; they are small, or copies of `study` with another id, status
+    and enrollment.
     """
     open_store(f"sqlite:///{file}", clock=FakeClock(now)).close()
     connection = sqlite3.connect(file)
@@ -54,11 +62,12 @@ def make_database(file: Path, trials: int, *, now: datetime) -> None:
         connection.execute(f"PRAGMA {pragma}")
     with connection:
         _insert(connection, "runs", _runs(now))
-        _insert(connection, "trials", _trials(trials, now))
-        _insert(connection, "bodies", _bodies(trials))
-        _insert(connection, "snapshots", _snapshots(trials, now))
-        _insert(connection, "events", _events(trials, now))
-        _insert(connection, "deliveries", _deliveries(trials, now))
+        _insert(connection, "trials", _trials(trials, now, versions))
+        digests: list[bytes] = []
+        _insert(connection, "bodies", _bodies(trials, versions, study, digests))
+        _insert(connection, "snapshots", _snapshots(trials, now, versions, digests))
+        _insert(connection, "events", _events(trials, now, versions))
+        _insert(connection, "deliveries", _deliveries(trials, now, versions))
         _insert(connection, "watches", [_watch(now)])
         _insert(connection, "watched_trials", _watched(trials, now))
     connection.close()
@@ -73,14 +82,15 @@ def _insert(connection: sqlite3.Connection, table: str, rows: Any) -> None:
         connection.executemany(statement, [tuple(row.values()) for row in batch])
 
 
-def _when(trial: int, version: int, trials: int, now: datetime) -> datetime:
+def _when(trial: int, version: int, trials: int, now: datetime, versions: int) -> datetime:
     """Return when a version was observed. All changes are spread evenly over the years."""
     if version == 0:
         return now - timedelta(days=365 * YEARS + 1)
-    place = (trial * 7919 + (version - 1) * trials) % (trials * (VERSIONS - 1))
-    share = place / (trials * (VERSIONS - 1))
-    # one version per quarter of the years, so that a trial's versions are in order
-    quarter = (version - 1 + share % 0.25 * 4) / (VERSIONS - 1)
+    steps = versions - 1
+    place = (trial * 7919 + (version - 1) * trials) % (trials * steps)
+    share = place / (trials * steps)
+    # one version per equal part of the years, so that a trial's versions are in order
+    quarter = (version - 1 + share % (1 / steps) * steps) / steps
     return now - timedelta(days=365 * YEARS) * (1 - quarter) - timedelta(hours=1)
 
 
@@ -88,8 +98,21 @@ def _stamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _body(trial: int, version: int) -> bytes:
+def _body(trial: int, version: int, study: JsonObject | None) -> bytes:
     status = _STATUSES[min(version, 4)]
+    if study is not None:
+        protocol = study["protocolSection"]
+        identification = protocol["identificationModule"]
+        design = protocol["designModule"]
+        edited = protocol | {
+            "identificationModule": identification | {"nctId": an_id(trial)},
+            "statusModule": protocol["statusModule"] | {"overallStatus": status},
+            "designModule": design | {
+                "enrollmentInfo": {"count": 100 + version, "type": "ESTIMATED"}
+            },
+        }  # fmt: skip
+        body = {**study, "protocolSection": edited}
+        return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     return orjson.dumps(
         {
             "protocolSection": {
@@ -106,13 +129,16 @@ def _digest(body: bytes) -> bytes:
     return b"\1" + hashlib.sha256(body).digest()
 
 
-def _bodies(trials: int) -> Iterator[dict[str, Any]]:
+def _bodies(
+    trials: int, versions: int, study: JsonObject | None, digests: list[bytes]
+) -> Iterator[dict[str, Any]]:
     for trial in range(trials):
         base: bytes | None = None
-        for version in range(VERSIONS):
-            raw = _body(trial, version)
+        for version in range(versions):
+            raw = _body(trial, version, study)
+            digests.append(_digest(raw))
             yield {
-                "digest": _digest(raw),
+                "digest": digests[-1],
                 "raw_size": len(raw),
                 "encoding": "keyframe" if base is None else "delta",
                 "base_digest": None if base is None else _digest(base),
@@ -122,11 +148,11 @@ def _bodies(trials: int) -> Iterator[dict[str, Any]]:
             base = raw
 
 
-def _trials(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
+def _trials(trials: int, now: datetime, versions: int) -> Iterator[dict[str, Any]]:
     for trial in range(trials):
         yield {
             "nct_id": an_id(trial),
-            "head_snapshot_id": (trial + 1) * VERSIONS,
+            "head_snapshot_id": (trial + 1) * versions,
             "state": "present",
             "last_seen_run_id": 1000,
             "last_seen_load": _stamp(now - timedelta(hours=2)),
@@ -149,16 +175,19 @@ def _runs(now: datetime) -> Iterator[dict[str, Any]]:
         }
 
 
-def _snapshots(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
+def _snapshots(
+    trials: int, now: datetime, versions: int, digests: list[bytes]
+) -> Iterator[dict[str, Any]]:
     for trial in range(trials):
-        for version in range(VERSIONS):
-            seen = _when(trial, version, trials, now)
+        for version in range(versions):
+            seen = _when(trial, version, trials, now, versions)
+            number = trial * versions + version
             yield {
-                "id": trial * VERSIONS + version + 1,
+                "id": number + 1,
                 "nct_id": an_id(trial),
                 "position": (version + 1) * POSITION_STEP,
                 "state": "present",
-                "digest": _digest(_body(trial, version)),
+                "digest": digests[number],
                 "source": "live",
                 "posted": f"{seen:%Y-%m-%d}",
                 "observed": _stamp(seen),
@@ -179,18 +208,19 @@ def _snapshots(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
             }
 
 
-def _events(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
+def _events(trials: int, now: datetime, versions: int) -> Iterator[dict[str, Any]]:
     number = 0
     for trial in range(trials):
-        for version in range(1, VERSIONS):
-            seen = _stamp(_when(trial, version, trials, now))
+        for version in range(1, versions):
+            seen = _stamp(_when(trial, version, trials, now, versions))
+            before, after = (_STATUSES[min(one, 4)] for one in (version - 1, version))
             for (kind, category, level, path), key in zip(_STEPS, _KEYS, strict=True):
                 number += 1
                 yield {
                     "id": number,
                     "nct_id": an_id(trial),
-                    "from_snapshot_id": trial * VERSIONS + version,
-                    "to_snapshot_id": trial * VERSIONS + version + 1,
+                    "from_snapshot_id": trial * versions + version,
+                    "to_snapshot_id": trial * versions + version + 1,
                     "path": path,
                     "path_key": key,
                     "kind": kind,
@@ -198,9 +228,9 @@ def _events(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
                     "level": level,
                     "rule": "R-STA-06",
                     "label": "Overall Status",
-                    "summary": f"{_STATUSES[version - 1]} -> {_STATUSES[min(version, 4)]}",
-                    "before": f'"{_STATUSES[version - 1]}"',
-                    "after": f'"{_STATUSES[min(version, 4)]}"',
+                    "summary": f"{before} -> {after}",
+                    "before": f'"{before}"',
+                    "after": f'"{after}"',
                     "inputs": "{}",
                     "posted": seen[:10],
                     "observed": seen,
@@ -210,9 +240,9 @@ def _events(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _deliveries(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
+def _deliveries(trials: int, now: datetime, versions: int) -> Iterator[dict[str, Any]]:
     stamp = _stamp(now - timedelta(days=1))
-    for number in range(1, trials * (VERSIONS - 1) * len(_STEPS) + 1):
+    for number in range(1, trials * (versions - 1) * len(_STEPS) + 1):
         yield {
             "id": number,
             "event_id": number,

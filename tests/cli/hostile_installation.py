@@ -142,6 +142,7 @@ WRITING: Sequence[Sequence[str]] = (
     ("backfill", TRIAL),
     ("mirror", "--bulk", "ctg-studies.json.zip"),
     ("daemon",),
+    ("serve", "--port", "0"),
     ("db", "forget-load", "2026-02-02T09:00:05Z"),
 )
 DEMO = ("demo",)
@@ -239,7 +240,7 @@ class Caller:
     encoding: str
 
     def __call__(self, words: Sequence[str]) -> Ended:
-        """Run a call; a daemon is stopped after a moment."""
+        """Run a call; a daemon or server is stopped after a moment."""
         process = FORKS.Process(
             target=_run, args=(tuple(words), dict(self.env), self.folder, self.encoding)
         )
@@ -274,7 +275,7 @@ def _run(words: Sequence[str], env: Mapping[str, str], folder: Path, encoding: s
     sys.stderr = io.TextIOWrapper(
         io.FileIO(2, "w", closefd=False), encoding, "backslashreplace", write_through=True
     )
-    if words[0] == "daemon":
+    if words[0] in {"daemon", "serve"}:
         threading.Timer(DAEMON_SECONDS, os.kill, (os.getpid(), signal.SIGTERM)).start()
     code: object = 1
     try:

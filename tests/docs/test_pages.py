@@ -39,6 +39,7 @@ NOT_RUN = {
     "docker ": "needs a container engine",
     "CTSYNC_CONFIG=/etc/ctsync/ctsync.toml ": "needs the installation of systemd",
     "ctsync daemon": "runs until it is stopped; tests/test_daemon.py runs it",
+    "ctsync serve": "runs until it is stopped; tests/cli/test_serve.py runs it",
     'eval "$(': "belongs to a start-up file; tests/test_docs.py runs the completion",
     ".venv/bin/python -m pytest ": "would run the tests within a test; the files are checked",
     "make ": "would run the tests within a test; the targets are checked",

@@ -26,10 +26,11 @@ TABLES = {
 READS = {
     "trials", "versions", "bodies", "histories", "events", "runs", "failures", "watches",
     "watched", "outbox", "cursors", "search", "bulk", "rows", "damage", "marks", "times",
-    "facts", "portfolio", "texts",
+    "facts", "portfolio", "revisions", "texts",
 }  # fmt: skip
 STORE_ITSELF = {
-    "name", "file", "writer", "unit", "view", "vacuum", "counts", "revision", "close",
+    "name", "file", "writer", "unit", "view", "one_view", "was_replaced", "vacuum", "counts",
+    "revision", "close",
 }  # fmt: skip
 WRITES = {
     "trials", "versions", "batches", "bodies", "histories", "events", "event_rewrites", "repairs",

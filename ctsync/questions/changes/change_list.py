@@ -33,15 +33,28 @@ def list_changes(store: Store, wanted: EventFilter) -> tuple[ListedChange, ...]:
 
     A baseline is not a change.
     """
+    return changes_in_words(store, newest_changes(store, wanted))
+
+
+def newest_changes(store: Store, wanted: EventFilter) -> list[StoredEvent]:
+    """Return the changes of the list, in its order. Reads no record."""
     events = [
         stored
         for stored in find_changes(store, wanted).events
         if stored.event.kind is not Kind.FIRST_SEEN
     ]
+    return sorted(events, key=day_of_change, reverse=True)
+
+
+def changes_in_words(store: Store, events: Sequence[StoredEvent]) -> tuple[ListedChange, ...]:
+    """Return the lines of changes that are in the order of the list.
+
+    Reads the record of each trial for its heading. All changes of a trial on a day must be there.
+    """
     ids = sorted({stored.nct_id for stored in events})
     headings = read_facts(store, ids, today=None).headings
     watches = store.watches.names_by_trial(ids)
-    found = [
+    return tuple(
         ListedChange(
             day,
             nct_id,
@@ -50,8 +63,7 @@ def list_changes(store: Store, wanted: EventFilter) -> tuple[ListedChange, ...]:
             watches.get(nct_id, ()),
         )
         for day, nct_id, line in _lines(events)
-    ]
-    return tuple(sorted(found, key=lambda one: one.day, reverse=True))
+    )
 
 
 def _lines(events: Sequence[StoredEvent]) -> Iterator[tuple[date, NctId, ReportLine]]:

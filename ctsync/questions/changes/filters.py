@@ -27,13 +27,16 @@ _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 EnumT = TypeVar("EnumT", bound=StrEnum)
 
 
-def parse_word(text: str, words: type[EnumT]) -> EnumT:
-    """Read a level, category, kind or flag; raises UsageError with the likely values."""
+def parse_word(text: str, words: type[EnumT], name: str = "") -> EnumT:
+    """Read a level, category, kind or flag; raises UsageError with the likely values.
+
+    `name` is what the error calls the words, if not by their class.
+    """
     wanted = "-".join(text.lower().split())
     for word in words:
         if wanted in {word.value, word.value.replace("_", "-")}:
             return word
-    name = _CAPITAL.sub(" ", words.__name__.removesuffix("Id")).lower()
+    name = name or _CAPITAL.sub(" ", words.__name__.removesuffix("Id")).lower()
     raise UsageError(f"there is no {name} {text!r}; {nearest(text, list(words))}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -37,13 +37,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An engine, and the name of its database in error messages."""
+    """An engine, and the name of its database in error messages.
+
+    With `connection`, all reads share its open transaction.
+    """
 
     engine: Engine
     name: str
+    connection: Connection | None = None
 
     def reading(self) -> AbstractContextManager[Connection]:
         """Open one consistent view of all tables."""
+        if self.connection is not None:
+            return nullcontext(self.connection)
         return reading(self.engine, self.name)
 
 

@@ -150,10 +150,13 @@ def keep_from_writing(engine: Engine) -> None:
     event.listen(engine, "connect", forbid)
 
 
-def make_engine(url: URL, *, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
+def make_engine(
+    url: URL, *, patience_seconds: float = PATIENCE_SECONDS, cache_kib: int = CACHE_KIB
+) -> Engine:
     """Make an engine for an existing database. Opens no connection.
 
-    A statement waits `patience_seconds` for another writer, then fails.
+    A statement waits `patience_seconds` for another writer, then fails. `cache_kib` is the page
+    cache of each connection to a SQLite file.
     """
     file = sqlite_file(url)
     if file is None:
@@ -162,7 +165,9 @@ def make_engine(url: URL, *, patience_seconds: float = PATIENCE_SECONDS) -> Engi
     reads_only = is_read_only(url)
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=str(file)),
-        creator=lambda: connect_file(file, patience_seconds=patience, reads_only=reads_only),
+        creator=lambda: connect_file(
+            file, patience_seconds=patience, reads_only=reads_only, cache_kib=cache_kib
+        ),
         hide_parameters=True,
     )
     event.listen(engine, "begin", _begin)
@@ -201,7 +206,11 @@ def notice_lost_peers(engine: Engine, patience_seconds: float) -> None:
 
 
 def connect_file(
-    file: Path, *, patience_seconds: float = PATIENCE_SECONDS, reads_only: bool = False
+    file: Path,
+    *,
+    patience_seconds: float = PATIENCE_SECONDS,
+    reads_only: bool = False,
+    cache_kib: int = CACHE_KIB,
 ) -> sqlite3.Connection:
     """Connect to an existing SQLite file, read-only if it is or `reads_only` is set."""
     connection = sqlite3.connect(
@@ -211,7 +220,7 @@ def connect_file(
         isolation_level=None,  # `_begin` begins transactions, not the driver
         check_same_thread=False,  # the pool hands a connection to one thread at a time
     )
-    settings = ("foreign_keys = ON", "synchronous = FULL", f"cache_size = -{CACHE_KIB}",
+    settings = ("foreign_keys = ON", "synchronous = FULL", f"cache_size = -{cache_kib}",
                 f"wal_autocheckpoint = {LOG_PAGES}")  # fmt: skip
     try:
         for setting in settings:

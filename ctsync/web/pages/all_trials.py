@@ -78,7 +78,7 @@ def portfolio_pages(frame: Frame, found: PortfolioPageRow) -> Iterator[tuple[str
 
     The rows are in the order of the question. Every page reads without script.
     """
-    forms = [one for one in PortfolioFormat if one is not PortfolioFormat.XLSX or _has_xlsx()]
+    forms = portfolio_forms()
     for form in forms:
         yield f"portfolio.{form}", portfolio_file(found.rows, form, as_of=found.as_of)
     parts: list[Sequence[PortfolioRow]] = [
@@ -93,6 +93,11 @@ def portfolio_pages(frame: Frame, found: PortfolioPageRow) -> Iterator[tuple[str
         yield page_path(number), page
     if sent:
         yield ROWS, dump(sent).decode()
+
+
+def portfolio_forms() -> list[PortfolioFormat]:
+    """Return the formats to download; the workbook only if XlsxWriter is installed."""
+    return [one for one in PortfolioFormat if one is not PortfolioFormat.XLSX or _has_xlsx()]
 
 
 def page_path(number: int) -> str:
@@ -116,29 +121,43 @@ def _page(
     }
     return fill_page(
         "trials.html.j2",
-        frame=frame,
-        found=found,
-        rows=rows,
-        columns=COLUMNS,
+        **portfolio_values(frame, found, rows, number=number, pages=pages),
         facets=FACET_WORDS,
         labels=labels,
-        number=number,
-        pages=pages,
         page_path=page_path,
         rows_file=ROWS if pages > 1 and number == 1 else "",
         forms=forms,
-        row_values=row_values,
-        row_filters=row_filters,
-        row_text=row_text,
-        cut=cut_at_word,
-        enum_words=enum_words,
-        flag_labels=FLAG_LABELS,
-        milestone_words=MILESTONE_WORDS,
-        phase=_phase,
-        draw_planned_dates=draw_planned_dates,
-        moved=short_signed_days,
-        pill=_pill,
     )
+
+
+def portfolio_values(
+    frame: Frame,
+    found: PortfolioPageRow,
+    rows: Sequence[PortfolioRow],
+    *,
+    number: int,
+    pages: int,
+) -> dict[str, Any]:
+    """Return what the template needs for the rows of page `number` of `pages`."""
+    return {
+        "frame": frame,
+        "found": found,
+        "rows": rows,
+        "number": number,
+        "pages": pages,
+        "columns": COLUMNS,
+        "row_values": row_values,
+        "row_filters": row_filters,
+        "row_text": row_text,
+        "cut": cut_at_word,
+        "enum_words": enum_words,
+        "flag_labels": FLAG_LABELS,
+        "milestone_words": MILESTONE_WORDS,
+        "phase": _phase,
+        "draw_planned_dates": draw_planned_dates,
+        "moved": short_signed_days,
+        "pill": _pill,
+    }
 
 
 def row_values(row: PortfolioRow) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ctsync.model import Category, Kind, Level
 from ctsync.questions.changes.change_list import ListedChange
@@ -44,18 +44,20 @@ class ChangeFilters:
 
 def changes_page(frame: Frame, changes: Sequence[ListedChange], period: ChangePeriod) -> str:
     """Write the page; `changes` are those of the period, newest day first."""
+    values = changes_values(frame, changes, period)
+    return fill_page("changes.html.j2", **values, filters=_filters(changes))
+
+
+def changes_values(
+    frame: Frame, changes: Sequence[ListedChange], period: ChangePeriod
+) -> dict[str, Any]:
+    """Return what the template needs for the list."""
     days = [
         (day, list(_by_trial(found))) for day, found in groupby(changes, key=lambda one: one.day)
     ]
     counted_days = [(day, trials, sum(len(rows) for _, rows in trials)) for day, trials in days]
-    return fill_page(
-        "changes.html.j2",
-        frame=frame,
-        days=counted_days,
-        total=sum(lines for _, _, lines in counted_days),
-        period=period,
-        filters=_filters(changes),
-    )
+    total = sum(lines for _, _, lines in counted_days)
+    return {"frame": frame, "days": counted_days, "total": total, "period": period}
 
 
 def monday_of(day: date) -> date:

@@ -1,0 +1,122 @@
+# ruff: noqa: PLC0415 - the web frameworks are an extra, and slow to import
+"""`serve`: the pages of the site, served to browsers."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import tell
+from ctsync.errors import UsageError
+from ctsync.text import for_terminal
+
+if TYPE_CHECKING:
+    from ctsync.store.store import Store
+
+HOST, PORT = "127.0.0.1", 8337
+_CACHE_KIB = 8 * 1024
+"""Page cache of a connection; as the server has several, the usual one would take more memory."""
+_COLLECT_AFTER = 20_000
+_ROOT_PATH = re.compile(r"(/[\w.~-]+)*")
+
+
+@click.command()
+@click.option("--host", default=HOST, show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option("--root-path", default="", metavar="PATH", help="Path that a proxy puts before /.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with a token that every reader must give.",
+)
+@click.option(
+    "--behind-proxy",
+    is_flag=True,
+    help="A proxy controls access: accept any host name and address.",
+)
+@pass_app
+def serve(
+    app: App,
+    *,
+    host: str,
+    port: int,
+    root_path: str,
+    token_file: Path | None,
+    behind_proxy: bool,
+) -> None:
+    """Serve the pages of the database to browsers; reads only.
+
+    The pages are those of `ctsync site`, always of the current database; lists are searched and
+    filtered by the server. A sync may run at the same time.
+
+    Only this machine reaches the server, unless --host names another address. That needs
+    --token-file or --behind-proxy. A browser asks for the token as a password, with any user name.
+    """
+    try:
+        from ctsync.web.server.application import create_app
+        from ctsync.web.server.gate import Access
+        from ctsync.web.server.listen import (
+            accepted_hosts,
+            is_loopback,
+            make_server,
+            open_socket,
+            read_token,
+            require_guard,
+            run_until_stopped,
+        )
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "ctsync":
+            raise
+        raise UsageError("serve needs FastAPI and uvicorn: pip install 'ctsync[web]'") from error
+
+    prefix = root_path.rstrip("/")
+    if not _ROOT_PATH.fullmatch(prefix):
+        raise UsageError(f"--root-path {root_path!r} is not a path; write it as /ctsync")
+    require_guard(host, has_token=token_file is not None, is_behind_proxy=behind_proxy)
+    token = None if token_file is None else read_token(token_file)
+    url = app.settings.database.url
+    app.start_logging()
+    with open_socket(host, port) as bound:
+        number = bound.getsockname()[1]
+        is_checked = is_loopback(host) and not behind_proxy
+        access = Access(prefix, accepted_hosts(host, number) if is_checked else None, token)
+        server = make_server(
+            create_app(lambda: _open(app, url), app.settings, clock=app.clock, access=access)
+        )
+        shown = f"[{host}]" if ":" in host else host
+        gc.set_threshold(_COLLECT_AFTER)  # the setting of commands lets a long run grow
+        tell(for_terminal(f"serving http://{shown}:{number}{prefix}/; stop with Ctrl-C or SIGTERM"))
+        run_until_stopped(server, bound, when_stopped=_on_signals)
+    tell("stopped")
+
+
+def _open(app: App, url: str) -> Store:
+    from ctsync.store.store import open_for_reading
+
+    return open_for_reading(url, clock=app.clock, cache_kib=_CACHE_KIB)
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    """Stop on SIGTERM and Ctrl-C; a second signal ends the process at once."""
+
+    def handle(number: int, _frame: object) -> None:
+        logging.getLogger(__name__).info("%s: stopping", signal.Signals(number).name)
+        stop()
+        signal.signal(number, signal.SIG_DFL)
+
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, handle)

@@ -1,0 +1,196 @@
+"""The list of changes with its filters, and the feeds with the same filters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+
+from ctsync.errors import UsageError
+from ctsync.model import Category, Kind, Level, StoredEvent
+from ctsync.questions.changes.change_list import changes_in_words, newest_changes
+from ctsync.questions.changes.changes import day_of_change
+from ctsync.questions.changes.filters import parse_word
+from ctsync.questions.changes.report_data import ReportQuestion, report_data
+from ctsync.questions.operation.load_days import load_days
+from ctsync.questions.portfolio.watches import require_watch
+from ctsync.report.formats.feed import FeedEntry, atom, entries, feed_title, json_feed
+from ctsync.report.report import Window
+from ctsync.report.report_filter import ReportFilter
+from ctsync.store.data.events import EventFilter
+from ctsync.web.pages.changes import ChangePeriod, monday_of
+from ctsync.web.pages.served_changes import ChangesView, served_changes_page
+from ctsync.web.server.kept_values import Content
+from ctsync.web.server.page_request import PageRequest, html
+from ctsync.web.server.query_parameters import QueryParameters
+from ctsync.web.site_days import recent_since
+
+_FILTERS = ("text", "level", "category", "kind", "watch", "sponsor", "from", "to")
+_WEEK, _DAY = timedelta(days=7), timedelta(days=1)
+_MOST_READ = 5_000
+"""Most changes that a page searches, the newest ones."""
+_PER_PAGE = 100
+_MOST_PAGES = 1_000
+
+
+def changes(asked: PageRequest) -> Content:
+    """The newest two weeks, one `week` or `from` a day `to` a day, newest first, with filters.
+
+    `level` is the lowest level, `sponsor` a part of the name of the lead sponsor. A list has pages.
+    """
+    given = asked.parameters
+    given.require_known((*_FILTERS, "week", "page"))
+    view = _view(given)
+    require_watch(asked.store, view.watch or None)
+    period = _period(asked, view)
+    wanted = EventFilter(
+        since=_start(period.since),
+        until=_start(period.until + _DAY),
+        kinds=view.kinds,
+        minimum_level=view.level,
+        categories=view.categories,
+        watch=view.watch or None,
+        limit=_MOST_READ,
+    )
+    every = [one for one in newest_changes(asked.store, wanted) if _is_wanted(one, view)]
+    starts = _page_starts(every)
+    page = given.number("page", 1, most=_MOST_PAGES)
+    if page > len(starts):
+        raise UsageError(f"there is no page {page} of these changes; the last is {len(starts)}")
+    end = starts[page] if page < len(starts) else len(every)
+    shown = changes_in_words(asked.store, every[starts[page - 1] : end])
+    cut = asked.store.events.count(wanted) if len(every) >= _MOST_READ else 0
+    view = replace(view, page=page, pages=len(starts), found=len(every), of=cut)
+    names = sorted(asked.store.watches.origins())
+    return html(served_changes_page(asked.frame, shown, period, view, watches=names))
+
+
+def atom_feed(asked: PageRequest) -> Content:
+    """The changes of the last 30 days as an Atom feed, one entry per version."""
+    title, told, until = _entries(asked)
+    links = asked.absolute_links
+    own = links.feed if asked.origin else ""
+    text = atom(title, told, updated=_updated(told, until), page=links.today, own=own)
+    return Content(text.encode(errors="backslashreplace"), "application/atom+xml")
+
+
+def json_entries(asked: PageRequest) -> Content:
+    """The same as JSON Feed 1.1."""
+    title, told, _ = _entries(asked)
+    links = asked.absolute_links
+    own, page = (links.json_feed, links.today) if asked.origin else ("", "")
+    return Content(json_feed(title, told, page=page, own=own).encode(), "application/feed+json")
+
+
+def _entries(asked: PageRequest) -> tuple[str, list[FeedEntry], datetime]:
+    given = asked.parameters
+    given.require_known(tuple(name for name in _FILTERS if name != "text"))
+    view = _view(given)
+    require_watch(asked.store, view.watch or None)
+    site = asked.question()
+    since = _start(view.since) if view.since else site.window.since
+    until = min(_start(view.until + _DAY), asked.now) if view.until else asked.now
+    report = report_data(
+        asked.store,
+        ReportQuestion(
+            Window(since, until),
+            title=view.watch or "all watches",
+            watch=view.watch or None,
+            limit=site.limit,
+            drawn=False,
+            rates=site.rates,
+            selection=ReportFilter(
+                minimum=view.level,
+                categories=view.categories,
+                kinds=view.kinds,
+                sponsor=view.sponsor or None,
+            ),
+        ),
+    )
+    versions = [
+        one for one in entries(report, asked.absolute_links) if not one.id.startswith("urn:")
+    ]
+    return feed_title(report), versions, until
+
+
+def _updated(told: list[FeedEntry], until: datetime) -> datetime:
+    # not the time of the request: a feed without a new entry stays the same
+    return max((one.updated for one in told), default=datetime.combine(until, time(), UTC))
+
+
+def _view(given: QueryParameters) -> ChangesView:
+    level = given.one("level")
+    view = ChangesView(
+        text=given.one("text"),
+        level=parse_word(level, Level) if level else None,
+        categories=tuple(parse_word(one, Category) for one in given.many("category")),
+        kinds=tuple(parse_word(one, Kind) for one in given.many("kind")),
+        watch=given.one("watch"),
+        sponsor=given.one("sponsor"),
+        since=given.day("from"),
+        until=given.day("to"),
+        week=given.day("week"),
+    )
+    if view.since and view.until and view.since > view.until:
+        raise UsageError(f"from={view.since} is after to={view.until}; no day lies between them")
+    if view.week and (view.since or view.until):
+        raise UsageError("give week, or from and to, not both")
+    if date.max in {view.since, view.until, view.week}:
+        raise UsageError(f"there is no day after {date.max}")
+    return view
+
+
+def _period(asked: PageRequest, view: ChangesView) -> ChangePeriod:
+    days = load_days(asked.store)
+    newest = max(days[0].day, asked.now.date()) if days else asked.now.date()
+    if view.since or view.until:
+        return ChangePeriod(view.since or date.min, view.until or newest)
+    recent = recent_since(days[0].day if days else newest)
+    if view.week is None or view.week >= recent:
+        return ChangePeriod(recent, newest, older=_week(asked, view, recent - _WEEK))
+    monday = monday_of(view.week)
+    following = monday + _WEEK
+    newer = _week(asked, view, following) if following < recent else _list(asked, view)
+    first = days[-1].day if days else newest
+    older = _week(asked, view, monday - _WEEK) if monday > first else ""
+    return ChangePeriod(monday, monday + _WEEK - _DAY, newer=newer, older=older)
+
+
+def _week(asked: PageRequest, view: ChangesView, monday: date) -> str:
+    return f"{asked.links.changes}?{view.query(week=monday)}"
+
+
+def _list(asked: PageRequest, view: ChangesView) -> str:
+    query = view.query()
+    return f"{asked.links.changes}?{query}" if query else asked.links.changes
+
+
+def _page_starts(changes: Sequence[StoredEvent]) -> list[int]:
+    """Return the place of the first change of each page; a trial's changes of a day stay together.
+
+    A list without changes has one page.
+    """
+    starts, last = [0], None
+    for place, one in enumerate(changes):
+        group = day_of_change(one), one.nct_id
+        if place - starts[-1] >= _PER_PAGE and group != last:
+            starts.append(place)
+        last = group
+    return starts
+
+
+def _is_wanted(one: StoredEvent, view: ChangesView) -> bool:
+    sponsor = (one.lead_sponsor or "").casefold()
+    if view.sponsor and view.sponsor.casefold() not in sponsor:
+        return False
+    if not view.text:
+        return True
+    event = one.event
+    parts = (one.nct_id, one.brief_title, sponsor, event.label, event.summary)
+    values = (f"{value}" for value in (event.before, event.after) if value is not None)
+    text = "\n".join([part for part in parts if part] + list(values)).casefold()
+    return all(word in text for word in view.text.casefold().split())
+
+
+def _start(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,85 @@
+"""The list of trials, filtered and sorted by the server, and its downloads."""
+
+from __future__ import annotations
+
+from ctsync.errors import UsageError
+from ctsync.export.portfolio_files import PortfolioFormat, portfolio_file
+from ctsync.model import Level
+from ctsync.questions.changes.filters import parse_phase, parse_word
+from ctsync.questions.portfolio.portfolio import (
+    PAGE,
+    PortfolioPageRow,
+    PortfolioQuestion,
+    portfolio_page,
+    portfolio_question,
+)
+from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet, PortfolioSort
+from ctsync.record.flags import FlagId
+from ctsync.web.pages.served_trials import TrialsView, served_trials_page
+from ctsync.web.server.kept_values import Content
+from ctsync.web.server.page_request import PageRequest, html
+from ctsync.web.server.query_parameters import QueryParameters
+
+_MOST_PAGES = 10_000
+_NAMES = ("q", "sort", "dir", "page", "all", *(facet.value for facet in PortfolioFacet))
+_MEDIA_TYPES = {
+    PortfolioFormat.CSV: "text/csv",
+    PortfolioFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    PortfolioFormat.JSON: "application/json",
+    PortfolioFormat.ICS: "text/calendar",
+}
+
+
+def trials(asked: PageRequest) -> Content:
+    """The list: `q`, `sort`, `dir`, `page`, and the facets, which may be repeated.
+
+    `all` names a facet whose values are listed in full.
+    """
+    view = _view(asked.parameters)
+    found = _found(asked, view, limit=PAGE)
+    pages = max(1, -(-found.total // PAGE))
+    if view.page > pages:
+        raise UsageError(f"there is no page {view.page} of these trials; the last is {pages}")
+    return html(served_trials_page(asked.frame, found, view, pages=pages))
+
+
+def download(asked: PageRequest) -> Content:
+    """The trials of a view as a file: all of them, in the order of the view."""
+    form = PortfolioFormat(asked.path["form"])
+    found = _found(asked, _view(asked.parameters), limit=None)
+    content = portfolio_file(found.rows, form, as_of=found.as_of)
+    body = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+    return Content(body, _MEDIA_TYPES[form], f"portfolio.{form}")
+
+
+def _found(asked: PageRequest, view: TrialsView, *, limit: int | None) -> PortfolioPageRow:
+    as_of, trials = asked.portfolio()
+    usual = portfolio_question(view.chosen, view.text, sort=view.sort or PortfolioSort.CHANGED)
+    question = PortfolioQuestion(
+        usual.chosen,
+        usual.text,
+        usual.sort,
+        descending=usual.descending if view.is_descending is None else view.is_descending,
+        page=view.page,
+        limit=limit,
+    )
+    return portfolio_page(asked.store, trials, question, as_of=as_of)
+
+
+def _view(given: QueryParameters) -> TrialsView:
+    given.require_known(_NAMES)
+    chosen = {facet: list(given.many(facet.value)) for facet in PortfolioFacet}
+    chosen[PortfolioFacet.PHASE] = [parse_phase(one) for one in chosen[PortfolioFacet.PHASE]]
+    chosen[PortfolioFacet.FLAG] = [parse_word(one, FlagId) for one in chosen[PortfolioFacet.FLAG]]
+    chosen[PortfolioFacet.LEVEL] = [parse_word(one, Level) for one in chosen[PortfolioFacet.LEVEL]]
+    sort, direction, in_full = given.one("sort"), given.one("dir"), given.one("all")
+    if direction not in {"", "asc", "desc"}:
+        raise UsageError(f"dir={direction[:40]} is not a direction; write asc or desc")
+    return TrialsView(
+        chosen=chosen,
+        text=given.one("q"),
+        sort=parse_word(sort, PortfolioSort, "column") if sort else None,
+        is_descending=direction == "desc" if direction else None,
+        page=given.number("page", 1, most=_MOST_PAGES),
+        in_full=parse_word(in_full, PortfolioFacet, "filter") if in_full else None,
+    )

@@ -1,0 +1,171 @@
+"""Every page of the server reads, links only to pages that exist, and refuses bad parameters."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from urllib.parse import urlsplit
+
+import pytest
+from starlette.testclient import TestClient
+
+from ctsync.web.server.application import PAGES
+from tests.web.html_pages import REGISTRY, HtmlFaults
+from tests.web.server.conftest import FIRST, SECOND, THIRD, client_of
+
+ADDRESSES = (
+    "/", "/?day=2026-02-03", "/?day=2026-02-09", "/?days=7", "/trials",
+    "/trials?q=trial&sort=slip&dir=desc", "/trials?watch=another&status=recruiting&all=sponsor",
+    f"/trials/{FIRST}", f"/trials/{SECOND}/compare?from=1&to=2",
+    f"/trials/{SECOND}/compare?from=2026-02-02&to=2026-02-05",
+    f"/trials/{SECOND}/record?as_of=2026-02-03", f"/trials/{SECOND}/record?version=2",
+    "/changes", "/changes?level=notable&kind=status&watch=a%20watch&sponsor=spons",
+    "/changes?week=2026-01-26", "/changes?from=2026-02-01&to=2026-02-04&text=trial", "/watches",
+    "/runs", "/deliveries", "/rules",
+)  # fmt: skip
+WRONG = {
+    "/?day=soon": "'soon' is not a date",
+    "/?day=2026-02-03&days=7": "not both",
+    "/?days=0": "not a number from 1 to 92",
+    "/?day=2026-02-03&day=2026-02-04": "is given 2 times",
+    "/trials?sponser=x": "there is no parameter 'sponser'; did you mean sponsor?",
+    "/trials?sort=size": "there is no column 'size'",
+    "/trials?dir=up": "write asc or desc",
+    "/trials?page=2": "the last is 1",
+    "/trials?page=-1": "not a number",
+    "/trials?sponsor=nobody": "no followed trial has the sponsor",
+    "/trials?q=%00": "NUL",
+    f"/trials/{FIRST}?x=1": "this page takes none",
+    f"/trials/{FIRST}/compare?from=first%20one": "is not a version",
+    f"/trials/{FIRST}/compare?to=2": "no version `from`",
+    f"/trials/{FIRST}/record?as_of=2026": "is not a date",
+    f"/trials/{FIRST}/record?as_of=2026-02-03&version=1": "not both",
+    "/changes?level=bad": "there is no level 'bad'",
+    "/changes?from=2026-02-04&to=2026-02-01": "is after",
+    "/changes?week=2026-02-04&from=2026-02-01": "not both",
+    "/changes?to=9999-12-31": "there is no day after",
+    "/changes?watch=none": "none",
+    "/feed.atom?text=x": "there is no parameter 'text'",
+}
+MISSING = (
+    "/trials/NCT99999999", "/trials/NCT123", "/trials/NCT99999999/compare", "/no/such/page",
+    f"/trials/{FIRST}/compare?from=1&to=9", f"/trials/{FIRST}/record?version=9", "/?day=2020-01-01",
+    "/assets/none.js", "/trials/",
+)  # fmt: skip
+
+
+def page_faults(text: str) -> list[str]:
+    """Return the faults of a page that a server may not send, such as inline styles."""
+    inline = re.findall(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", text)
+    return HtmlFaults(text).faults + inline
+
+
+def test_every_page_is_valid_and_every_link_leads_to_a_page(client: TestClient) -> None:
+    faults: dict[str, list[str]] = {}
+    links = set()
+    for address in ADDRESSES:
+        answer = client.get(address)
+        assert answer.status_code == 200, (address, answer.text[:500])
+        faults[address] = page_faults(answer.text)
+        links |= set(HtmlFaults(answer.text).links)
+    own = sorted(link for link in links if not REGISTRY.fullmatch(link))
+    local = {link.partition("#")[0] for link in own} - {""} - set(ADDRESSES)
+    broken = [one for one in local if client.get(f"/{one.lstrip('/')}").status_code != 200]
+    print(f"{len(ADDRESSES)} addresses, {len(local)} links: {len(broken)} broken")
+    assert {address: found for address, found in faults.items() if found} == {}
+    assert broken == []
+
+
+def test_bad_parameters_are_refused_with_one_sentence(client: TestClient) -> None:
+    for address, words in WRONG.items():
+        answer = client.get(address)
+        assert answer.status_code == 400, address
+        assert page_faults(answer.text) == []
+        (sentence,) = re.findall(r"</h1>\n<p>(.*)</p>", answer.text)
+        assert words.replace("'", "&#39;").lower() in sentence.lower(), (address, sentence)
+
+
+def test_what_does_not_exist_is_not_found_with_a_readable_page(client: TestClient) -> None:
+    for address in MISSING:
+        answer = client.get(address)
+        assert answer.status_code == 404, address
+        assert page_faults(answer.text) == []
+        assert "<h1>Not found</h1>" in answer.text
+
+
+def test_the_server_filters_sorts_and_pages_trials_without_a_script(client: TestClient) -> None:
+    def ids(query: str) -> list[str]:
+        text = client.get(f"/trials?{query}").text
+        return re.findall(r'<span class="id">(NCT\d{8})</span>', text)
+
+    assert set(ids("")) == {FIRST, SECOND, THIRD}
+    assert ids("watch=another") == [SECOND]
+    assert ids("status=SUSPENDED") == ids("status=suspended") == [FIRST]
+    assert ids(f"q={THIRD}") == [THIRD]
+    assert ids("sort=slip")[0] == SECOND
+    assert ids("sort=nct_id&dir=desc") == [THIRD, SECOND, FIRST]
+    text = client.get("/trials?status=SUSPENDED&sort=slip&dir=asc").text
+    assert 'aria-sort="ascending"' in text
+    assert 'name="status" value="SUSPENDED" checked' in text
+    assert 'href="portfolio.csv?status=SUSPENDED&amp;sort=slip&amp;dir=asc"' in text
+    table = client.get("/portfolio.csv?status=SUSPENDED&sort=slip&dir=asc")
+    assert FIRST in table.text
+    assert SECOND not in table.text
+    assert table.headers["content-disposition"] == 'attachment; filename="portfolio.csv"'
+
+
+def test_changes_and_feeds_have_the_same_filters(client: TestClient) -> None:
+    def ids(text: str) -> set[str]:
+        return set(re.findall(r"NCT\d{8}", text))
+
+    for query, found in {
+        "": {FIRST, SECOND},
+        "kind=primary_completion_date": {SECOND},
+        "watch=another": {SECOND},
+        "level=critical&kind=status": {FIRST},
+        "sponsor=SPONSOR": {FIRST, SECOND},
+    }.items():
+        assert ids(client.get(f"/changes?{query}").text) == found, query
+        assert ids(client.get(f"/feed.atom?{query}").text) == found, query
+        assert {
+            one for item in client.get(f"/feed.json?{query}").json()["items"]
+            for one in ids(json.dumps(item))
+        } == found  # fmt: skip
+    assert "No change in these days" in client.get("/changes?sponsor=other").text
+
+
+def test_a_feed_links_to_the_pages_of_the_server(filled: str) -> None:
+    with client_of(filled, web={"url": "https://trials.example.org/ct"}) as client:
+        feed = ET.fromstring(client.get("/feed.atom").text)
+        links = {link.get("href", "") for link in feed.iter("{http://www.w3.org/2005/Atom}link")}
+    assert f"https://trials.example.org/ct/trials/{SECOND}#v2" in links
+    assert {urlsplit(link).netloc for link in links} == {"trials.example.org"}
+
+
+def test_the_addresses_of_the_files_of_a_site_lead_to_the_same_pages(client: TestClient) -> None:
+    for file, address in {
+        "index.html": "/",
+        "trials.html": "/trials",
+        f"trials/{FIRST}.html": f"/trials/{FIRST}",
+        f"trials/{FIRST}-1-2.html": f"/trials/{FIRST}/compare?from=1&to=2",
+        "days/2026-02-03.html": "/?day=2026-02-03",
+        "days/last-7.html": "/?days=7",
+        "changes/2026-02-02.html": "/changes?week=2026-02-02",
+    }.items():
+        answer = client.get(f"/{file}")
+        assert (answer.status_code, answer.headers["location"]) == (308, address)
+        assert client.get(address).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/portfolio.csv", "/portfolio.json", "/portfolio.ics"])
+def test_downloads_hold_every_trial(client: TestClient, path: str) -> None:
+    text = client.get(path).text.replace("\r\n ", "")
+    assert {one for one in (FIRST, SECOND, THIRD) if one in text} == {FIRST, SECOND, THIRD}
+
+
+def test_each_page_has_an_address_of_the_contract() -> None:
+    assert set(PAGES) == {
+        "/", "/trials", "/trials/{nct_id}", "/trials/{nct_id}/compare", "/trials/{nct_id}/record",
+        "/changes", "/watches", "/runs", "/deliveries", "/rules", "/feed.atom", "/feed.json",
+    }  # fmt: skip
