@@ -37,9 +37,13 @@ exec setpriv --reuid USER --regid 0 --clear-groups "$@"
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A folder `data` that the user may write, `closed` that it may not look into, and ctsync."""
+    """A folder `data` that the user may write, `closed` that it may not look into, and ctsync.
+
+    `source` is the folder from which ctsync is imported: the checkout, or an installation.
+    """
 
     room: Path
+    source: Path = ROOT
 
     @property
     def data(self) -> Path:
@@ -64,7 +68,7 @@ class Container:
         packages = sysconfig.get_path("purelib")
         return [
             *("unshare", "--mount", "bash", "-c", _SCRIPT, "bash"),
-            *map(str, (self.room, base, packages, ROOT, folder)),
+            *map(str, (self.room, base, packages, self.source, folder)),
             *("env", "-i", *(f"{name}={value}" for name, value in given.items())),
             str(self.room / "base" / python.relative_to(base)),
             *words,
@@ -79,7 +83,7 @@ class Container:
 
 
 @contextmanager
-def container() -> Iterator[Container]:
+def container(source: Path = ROOT) -> Iterator[Container]:
     """Make a container; skips the test if this machine lets no test be another user."""
     if os.geteuid() != 0 or not (shutil.which("unshare") and shutil.which("setpriv")):
         pytest.skip("needs root, unshare and setpriv to run as another user")
@@ -91,7 +95,7 @@ def container() -> Iterator[Container]:
     os.chown(room / "data", 0, 0)
     (room / "data").chmod(0o770)  # as the guide's Containerfile does: for group 0
     (room / "closed").chmod(0o700)
-    made = Container(room)
+    made = Container(room, source)
     try:
         probe = subprocess.run(
             made.command(["-c", "import ctsync.cli"], {}, made.data),

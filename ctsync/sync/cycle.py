@@ -61,7 +61,10 @@ HISTORIES_A_ROUND = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncCycle:
-    """The settings and services of a cycle; one instance can run any number of cycles."""
+    """The settings and services of a cycle; one instance can run any number of cycles.
+
+    Without `sends`, messages and heartbeats wait for a later cycle or `ctsync outbox retry`.
+    """
 
     settings: Settings
     store: Store
@@ -69,6 +72,7 @@ class SyncCycle:
     clock: Clock
     watcher: RunCallbacks = field(default_factory=RunCallbacks)
     accept_gone: bool = False
+    sends: bool = True
     history: History | None = None
 
     def run(
@@ -175,7 +179,8 @@ class SyncCycle:
             raise synced.sync
         with self._failures_to(synced.monitor):
             delivered = self._drain(synced.pending)
-            send_heartbeats(self.store, synced.pending.channels, clock=self.clock)
+            if self.sends:
+                send_heartbeats(self.store, synced.pending.channels, clock=self.clock)
         result = CycleResult(synced.sync, delivered, synced.unresolved)
         notify = synced.monitor.success if result.is_well else synced.monitor.failure
         notify(result.sentence())
@@ -250,6 +255,8 @@ class SyncCycle:
 
     def _drain(self, pending: PendingDeliveries) -> DrainResult:
         """Send pending messages, and add their number to the newest run."""
+        if not self.sends:
+            return DrainResult()
         delivered = drain(
             self.store,
             pending.channels,

@@ -53,8 +53,9 @@ def generated_pages() -> Mapping[str, str]:
 
 
 def downloads() -> Iterator[Path]:
-    """Yield the files of config/, which pages link to."""
+    """Yield the files that pages link to: those of config/, and the Containerfile."""
     yield from sorted(path for path in (ROOT / "config").iterdir() if path.is_file())
+    yield ROOT / "Containerfile"
 
 
 def with_tables(markdown: str) -> str:
@@ -125,7 +126,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path, content in generated_pages().items():
         files.append(File.generated(config, path, content=content))
     for download in downloads():
-        shown = f"config/{download.name}"
+        shown = download.relative_to(ROOT).as_posix()
         files.append(File.generated(config, shown, abs_src_path=str(download)))
     return files
 

@@ -106,6 +106,21 @@ def test_a_first_sync_sends_each_recipient_one_welcome(mailing: Shell, server: S
     assert "messages sent     3\n" in mailing.run("runs", "1").stdout
 
 
+def test_a_sync_that_does_not_send_leaves_each_message_to_a_retry(
+    shell: Shell, server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "password").chmod(0o600)
+    (tmp_path / "ctsync.toml").write_text(SETTINGS.format(port=server.port))
+    kept = shell.run("sync", "--no-send")
+    assert "stored as baseline" in kept.stderr
+    assert server.mails == []
+    shell.run("outbox", "retry")
+    shell.run("outbox", "retry")
+    print(f"no-send: 0 sent by the sync, {len(server.mails)} by the retries")
+    assert Counter(to for to, _ in received(server)) == {"anna": 1, "bert": 1, "cleo": 1}
+
+
 @pytest.mark.slow
 def test_each_recipient_gets_its_changes_in_one_thread(
     mailing: Shell, server: Server, registry: ReplayRegistry

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -16,6 +18,7 @@ from ctsync.demo.story import records
 from ctsync.model import JsonObject
 from tests.deliver.mailserver import make_certificate, running
 from tests.docs.document_shell import DocumentShell
+from tests.docs.documents import ROOT
 from tests.record.registry_html import as_html
 from tests.registry_fixtures import make_study
 from tests.replay.bulk_download import download
@@ -125,6 +128,17 @@ class World:
 
 def _afternoon(load: datetime) -> datetime:
     return load.astimezone(UTC) + timedelta(hours=6)
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel of ctsync, as an index that needs no network."""
+    folder = tmp_path_factory.mktemp("wheels")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return folder
 
 
 @pytest.fixture

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 
+import ctsync
 from tests.docs.documents import DOCS, ROOT, Command, TitledFile, steps
 from tests.registry_fixtures import make_study
 from tests.replay.catalogue import Catalogue
@@ -20,13 +26,69 @@ from tests.unprivileged import USER_ID, Container, container
 
 GUIDE = (DOCS / "guides" / "containers.md").read_text(encoding="utf-8")
 FILES = {step.name: step.text for step in steps(GUIDE) if isinstance(step, TitledFile)}
-IMAGE = FILES["Containerfile"]
+IMAGE = (ROOT / "Containerfile").read_text(encoding="utf-8")
+COMPOSE = (DOCS / "guides" / "compose.yaml").read_text(encoding="utf-8")
+PREFIX = "/opt/ctsync"
 NOT_IN_A_CONTAINER = ("build", "cp", "stop")
 
 
+def stages() -> list[list[tuple[str, str]]]:
+    """The stages of the image, each as its instructions with their arguments."""
+    lines = [line.split(None, 1) for line in IMAGE.splitlines() if line and line[0] != "#"]
+    found: list[list[tuple[str, str]]] = []
+    for instruction, rest in lines:
+        if instruction == "FROM":
+            found.append([])
+        found[-1].append((instruction, rest))
+    return found
+
+
+@pytest.fixture(scope="module")
+def image(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root folder in which the RUN and COPY steps of the image were followed.
+
+    The step with the lock installs from an index; `.ci/run wheel` runs it. Here the packages of
+    this environment replace it.
+    """
+    root = tmp_path_factory.mktemp("image")
+    context = tmp_path_factory.mktemp("context")
+    (context / "dist").mkdir()
+    shutil.copytree(ROOT / "requirements", context / "requirements")
+    for wheel in wheels.glob("*.whl"):
+        shutil.copy(wheel, context / "dist")
+    (root / "tmp").mkdir()
+    (root / "python").symlink_to(sys.executable)
+    ran = 0
+    for stage in stages():
+        for instruction, text in stage:
+            if instruction == "COPY" and not text.startswith("--from"):
+                *sources, to = text.split()
+                for pattern in sources:
+                    (source,) = context.glob(pattern)
+                    shutil.copy(source, f"{root}{to}")
+            elif instruction == "COPY":
+                _, source_path, to = text.split()
+                assert source_path == to == PREFIX
+            elif instruction == "RUN" and "--requirement" not in text:
+                follow(text, root)
+                ran += 1
+    print(f"image: {ran} RUN steps followed, 0 failed")
+    return root
+
+
+def follow(text: str, root: Path) -> None:
+    """Run a RUN step with the paths of the image below a folder."""
+    line = shlex.join(json.loads(text)) if text.startswith("[") else text
+    line = re.sub(r"(?<![\w/])/(opt|tmp|data)\b", rf"{root}/\1", line)
+    env = {**os.environ, "PATH": f"{root}:{os.environ['PATH']}", "PIP_NO_INDEX": "1"}
+    done = subprocess.run(["sh", "-c", line], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+
+
 @pytest.fixture
-def box() -> Iterator[Container]:
-    with container() as made:
+def box(image: Path) -> Iterator[Container]:
+    (packages,) = image.glob("opt/ctsync/lib/python*/site-packages")
+    with container(packages) as made:
         yield made
 
 
@@ -67,11 +129,37 @@ def container_commands() -> list[list[str]]:
 
 
 def test_the_image_has_a_user_without_a_name_a_volume_and_a_health_check() -> None:
-    assert f"USER {USER_ID}:0" in IMAGE
-    assert 'HEALTHCHECK --interval=1h --start-period=10m CMD ["ctsync", "status"]' in IMAGE
+    build, final = stages()
+    assert [text.split(":")[1].split()[0] for _, text in (build[0], final[0])] == ["3.13-slim"] * 2
+    kept = dict(final)
+    assert kept["USER"] == f"{USER_ID}:0"
+    assert kept["VOLUME"] == kept["WORKDIR"] == "/data"
+    program = f"{PREFIX}/bin/ctsync"
+    options, health = kept["HEALTHCHECK"].split("CMD ")
+    assert options == "--interval=1h --start-period=10m "
+    assert json.loads(health) == [program, "status"]
+    assert json.loads(kept["ENTRYPOINT"]) == [program]
+    assert json.loads(kept["CMD"]) == ["daemon"]
+    for instruction, text in final:
+        assert instruction != "RUN" or json.loads(text), "no step after the build needs a shell"
     assert "--require-hashes" in IMAGE
-    for name in re.findall(r"requirements/\w+\.txt", GUIDE):
+    for name in re.findall(r"requirements/\w+\.txt", GUIDE + IMAGE):
         assert (ROOT / name).is_file()
+
+
+def test_the_build_context_holds_only_what_the_image_copies() -> None:
+    (copied,) = [text.split()[:-1] for name, text in stages()[0] if name == "COPY"]
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    assert ignored == ["*", *(f"!{name}" for name in copied)]
+
+
+def test_the_compose_file_runs_the_image_as_the_guide_does() -> None:
+    (service,) = yaml.safe_load(COMPOSE)["services"].values()
+    final = dict(stages()[1])
+    assert service["read_only"] is True
+    assert service["user"] == final["USER"]
+    assert service["command"] == json.loads(final["CMD"])
+    assert "ctsync:/data" in service["volumes"]
 
 
 @pytest.mark.slow
@@ -86,6 +174,13 @@ def test_the_steps_of_the_guide_work_as_any_user_on_a_read_only_root(
         else:
             run_daemon(box, env)
         ran += 1
+    found = box.run("--version", env=env)
+    assert f"version {ctsync.__version__}" in found.stdout
+    where = subprocess.run(
+        box.command(["-c", "import ctsync; print(ctsync.__file__)"], env, box.data),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert Path(where.stdout.strip()).is_relative_to(box.room / "source")  # the wheel
     written = {path.name for path in box.data.iterdir()}
     owners = {path.stat().st_uid for path in box.data.iterdir()}
     print(f"containers: {ran} steps as user {USER_ID}, 0 failed; written: {', '.join(written)}")

@@ -39,6 +39,11 @@ accept_load_option = click.option(
 @click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Fetch and compare, but store and send nothing.")
 @click.option(
+    "--no-send",
+    is_flag=True,
+    help="Store the messages, and leave them to `ctsync outbox retry`.",
+)
+@click.option(
     "--wait",
     type=float,
     default=0,
@@ -59,6 +64,7 @@ def sync_command(
     *,
     trials: Sequence[NctId],
     dry_run: bool,
+    no_send: bool,
     wait: float,
     accept_gone: bool,
     accept_load: bool,
@@ -78,7 +84,12 @@ def sync_command(
         _show_preview(seen, as_json=as_json)
         click.get_current_context().exit(0 if seen.is_whole else PARTIAL)
     result, misnamed = run_round(
-        app, ids, wait=wait, accept_gone=accept_gone, accept_load=accept_load
+        app,
+        ids,
+        wait=wait,
+        accept_gone=accept_gone,
+        accept_load=accept_load,
+        sends=not no_send,
     )
     if as_json:
         show_json(sync_row(result, app.stored_rates()))
@@ -87,7 +98,7 @@ def sync_command(
 
 @contextmanager
 def _round(
-    app: App, *, accept_gone: bool = False, accept_load: bool = False
+    app: App, *, accept_gone: bool = False, accept_load: bool = False, sends: bool = True
 ) -> Iterator[SyncCycle]:
     with (
         app.writable_store() as store,
@@ -103,6 +114,7 @@ def _round(
             clock=app.clock,
             watcher=watcher,
             accept_gone=accept_gone,
+            sends=sends,
         )
 
 
@@ -113,9 +125,10 @@ def run_round(
     wait: float = 0,
     accept_gone: bool = False,
     accept_load: bool = False,
+    sends: bool = True,
 ) -> tuple[CycleResult, list[str]]:
     """Run one sync; return its result and a message for each unknown watch in the settings."""
-    with _round(app, accept_gone=accept_gone, accept_load=accept_load) as work:
+    with _round(app, accept_gone=accept_gone, accept_load=accept_load, sends=sends) as work:
         result = work.run(ids, holder="ctsync sync", wait_seconds=wait)
         names = list(work.store.watches.origins())
     return result, list(app.settings.unknown_watches(names))
