@@ -16,7 +16,7 @@ from ctsync.config.settings import Settings
 from ctsync.model import NctId
 from ctsync.python.database import TrialDatabase
 from ctsync.store.store import open_for_reading, open_store
-from ctsync.web.api.app import create_api
+from ctsync.web.api.api_application import create_api
 from tests.conftest import StillClock
 from tests.corpus.test_days import sync_all_days
 from tests.fakes import FakeClock

@@ -211,20 +211,24 @@ class McpEndpoint:
         )
 
     `hosts` are the values of the Host header that it accepts, with a port or `:*`. This keeps web
-    pages from reaching it through a name that resolves to this machine.
+    pages from reaching it through a name that resolves to this machine. None accepts any host, for
+    an app that checks it.
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock, hosts: Sequence[str] = LOOPBACK
+        self, settings: Settings, *, clock: Clock, hosts: Sequence[str] | None = LOOPBACK
     ) -> None:
-        origins = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
+        known = hosts or ()
+        origins = [f"{scheme}://{host}" for host in known for scheme in ("http", "https")]
         self._sessions = StreamableHTTPSessionManager(
             tool_server(settings, clock=clock),
             json_response=True,
             stateless=True,
             max_request_body_size=_LARGEST_REQUEST,
             security_settings=TransportSecuritySettings(
-                allowed_hosts=list(hosts), allowed_origins=origins
+                enable_dns_rebinding_protection=hosts is not None,
+                allowed_hosts=list(known),
+                allowed_origins=origins,
             ),
         )
 

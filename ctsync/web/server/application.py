@@ -1,4 +1,7 @@
-"""The application of `ctsync serve`: every address, and what answers it. Reads only."""
+"""The application of `ctsync serve`: every address, and what answers it. Reads only.
+
+The JSON API and, with the extra `ctsync[mcp]`, the tools for language models are part of it.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,22 @@ import hashlib
 import mimetypes
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from ctsync.config.settings import Settings
 from ctsync.dates import Clock
 from ctsync.errors import CtsyncError
 from ctsync.questions.operation.health_state import health_facts
 from ctsync.store.store import Store
+from ctsync.web.api.api_application import create_api
 from ctsync.web.asset_files import asset_files
 from ctsync.web.server import (
     change_routes,
@@ -26,10 +33,13 @@ from ctsync.web.server import (
     portfolio_routes,
     trial_routes,
 )
-from ctsync.web.server.gate import Access, Gate
+from ctsync.web.server.gate import MCP_PATH, Access, Gate
 from ctsync.web.server.metrics import MEDIA_TYPE, AnswerCounts, metrics_text
 from ctsync.web.server.page_request import Page
 from ctsync.web.server.served_site import ServedSite
+
+if TYPE_CHECKING:
+    from ctsync.web.mcp.mcp_server import McpEndpoint
 
 THREADS = 4
 """Requests that are answered at the same time; each may hold a connection to the database."""
@@ -47,6 +57,7 @@ PAGES: Mapping[str, Page] = {
     "/rules": operation_routes.rules,
     "/feed.atom": change_routes.atom_feed,
     "/feed.json": change_routes.json_entries,
+    "/calendar.ics": portfolio_routes.calendar,
 }
 _ASSET_SECONDS = 3600
 _FILES: Mapping[str, str] = {
@@ -76,10 +87,13 @@ def create_app(
     site = ServedSite(open_store, settings, clock=clock, root=f"{access.root_path}/")
     counts = AnswerCounts()
 
+    tools = _tools(settings, clock)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = THREADS
-        yield
+        async with nullcontext() if tools is None else tools.running():
+            yield
         site.database.close()
 
     app = FastAPI(
@@ -99,8 +113,20 @@ def create_app(
     app.add_route("/healthz", _health(site))
     app.add_route("/metrics", _metrics(site, counts))
     app.add_route("/assets/{name}", _asset(site))
+    app.router.routes.extend(create_api(site.database.view, settings=settings, clock=clock).routes)
+    if tools is not None:
+        app.router.routes.append(Route(MCP_PATH, endpoint=tools))
     app.add_route("/{path:path}", _elsewhere(site, access.root_path))
     return app
+
+
+def _tools(settings: Settings, clock: Clock) -> McpEndpoint | None:
+    """Return the tools for language models; None if their extra is not installed."""
+    if find_spec("mcp") is None:
+        return None
+    from ctsync.web.mcp.mcp_server import McpEndpoint  # noqa: PLC0415 - an extra
+
+    return McpEndpoint(settings, clock=clock, hosts=None)  # the gate has checked the host
 
 
 Endpoint = Callable[[Request], Response]

@@ -19,7 +19,10 @@ from ctsync.web.server.metrics import AnswerCounts
 LONGEST_ADDRESS = 8 * 1024
 LONGEST_HEAD = 2 * LONGEST_ADDRESS
 _MOST_HEADERS = 100
-_METHODS = frozenset({"GET", "HEAD"})
+MCP_PATH = "/mcp"
+_METHODS = ("GET", "HEAD")
+_MCP_METHODS = ("GET", "POST")
+"""A client sends the question of a tool as the body of a POST; the tools only read."""
 _OPEN = frozenset({"/healthz"})
 """Paths that need no token: a load balancer asks them, and they say nothing about trials."""
 
@@ -103,15 +106,18 @@ class Gate:
             # a page of another site could otherwise read this one under its own name
             known = " or ".join(sorted(access.hosts))
             return _refused(421, f"This server answers only for {known}.")
-        if scope["method"] not in _METHODS:
-            return _refused(405, "This server only reads: use GET or HEAD.", Allow="GET, HEAD")
+        path = self._inner(scope)["path"]
+        methods = _MCP_METHODS if path == MCP_PATH else _METHODS
+        if scope["method"] not in methods:
+            sentence = f"This server only reads: use {' or '.join(methods)}."
+            return _refused(405, sentence, Allow=", ".join(methods))
         if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_ADDRESS:
             return _refused(414, f"The address is longer than {LONGEST_ADDRESS:,} bytes.")
         sizes = [len(name) + len(value) for name, value in scope["headers"]]
         if len(sizes) > _MOST_HEADERS or sum(sizes) > LONGEST_HEAD:
             limit = f"{_MOST_HEADERS} or are longer than {LONGEST_HEAD:,} bytes"
             return _refused(431, f"The headers are more than {limit}.")
-        if access.token is not None and self._inner(scope)["path"] not in _OPEN:
+        if access.token is not None and path not in _OPEN:
             given = _given_token(headers.get("authorization", ""))
             if not hmac.compare_digest(given, access.token.encode()):
                 return _refused(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ctsync.errors import UsageError
+from ctsync.export.milestone_calendar import CALENDAR_NAME, milestones_ics
 from ctsync.export.portfolio_files import PortfolioFormat, portfolio_file
 from ctsync.model import Level
 from ctsync.questions.changes.filters import parse_phase, parse_word
+from ctsync.questions.portfolio.milestones import find_milestones
 from ctsync.questions.portfolio.portfolio import (
     PAGE,
     PortfolioPageRow,
@@ -50,6 +52,15 @@ def download(asked: PageRequest) -> Content:
     content = portfolio_file(found.rows, form, as_of=found.as_of)
     body = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     return Content(body, _MEDIA_TYPES[form], f"portfolio.{form}")
+
+
+def calendar(asked: PageRequest) -> Content:
+    """The dates of the followed trials as a calendar to subscribe to; `watch` names one watch."""
+    asked.parameters.require_known(("watch",))
+    watch = asked.parameters.one("watch") or None
+    rows = find_milestones(asked.store, watch=watch, today=asked.now.date())
+    name = CALENDAR_NAME if watch is None else f"{CALENDAR_NAME}: {watch}"
+    return Content(milestones_ics(rows, name=name), _MEDIA_TYPES[PortfolioFormat.ICS])
 
 
 def _found(asked: PageRequest, view: TrialsView, *, limit: int | None) -> PortfolioPageRow:

@@ -17,7 +17,7 @@ from ctsync.config.settings import Settings
 from ctsync.dates import Clock
 from ctsync.model import NctId, Source
 from ctsync.store.store import Store, open_for_reading
-from ctsync.web.api.app import create_api
+from ctsync.web.api.api_application import create_api
 from ctsync.web.api.client_rates import RequestRate
 from tests.conftest import StillClock
 from tests.python.conftest import fill as fill_with_histories

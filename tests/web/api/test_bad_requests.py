@@ -12,7 +12,7 @@ import pytest
 
 from ctsync.config.settings import Settings
 from ctsync.errors import CorruptBody, NoDatabase, StoreLocked
-from ctsync.web.api.app import create_api
+from ctsync.web.api.api_application import create_api
 from tests.conftest import StillClock
 from tests.web.api.served import TRIAL, new_api, serving
 

@@ -19,7 +19,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from ctsync.questions.schemas import row_types
-from ctsync.web.api.app import document_text
+from ctsync.web.api.api_application import document_text
 from ctsync.web.api.endpoints import ENDPOINTS, ROOT
 from tests.web.api.served import MADE, TRIAL
 
