@@ -21,8 +21,8 @@ LONGEST_HEAD = 2 * LONGEST_ADDRESS
 _MOST_HEADERS = 100
 MCP_PATH = "/mcp"
 _METHODS = ("GET", "HEAD")
-_MCP_METHODS = ("GET", "POST")
-"""A client sends the question of a tool as the body of a POST; the tools only read."""
+_MCP_METHODS = ("POST",)
+"""A client sends the question of a tool as a body; the tools only read, and there is no stream."""
 _OPEN = frozenset({"/healthz"})
 """Paths that need no token: a load balancer asks them, and they say nothing about trials."""
 
