@@ -55,8 +55,8 @@ def test_stats_and_compact_report_sizes_and_keep_all_data(shell: Shell, tmp_path
     done = shell.json("db", "compact", "--json")
     assert (done["dropped"], done["repacked"]) == (0, 0)
     pages, free, statistics = pages_of(file)
-    # nothing could be saved here; newer releases of SQLite make tables for the query planner
-    assert done["after"] == pages * PAGE == done["before"] + statistics * PAGE
+    # at most a page could be saved here; newer releases of SQLite make tables for the query planner
+    assert done["after"] == pages * PAGE <= done["before"] + statistics * PAGE
     assert free == 0
     again = shell.json("db", "compact", "--json")
     assert again["before"] == again["after"] == done["after"], "a second compact changes nothing"

@@ -72,6 +72,6 @@ def test_the_demo_refuses_a_folder_that_holds_an_earlier_one(shell: Shell, tmp_p
     folder = tmp_path / "demo"
     folder.mkdir()
     (folder / "demo.db").touch()
-    line = shell.refuse("demo", "--keep", "demo", exit_code=1)
-    assert "specify an empty folder with --keep" in line
+    line = shell.refuse("demo", "--folder", "demo", exit_code=1)
+    assert "specify an empty folder with --folder" in line
     assert (folder / "demo.db").stat().st_size == 0

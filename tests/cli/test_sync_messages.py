@@ -59,7 +59,8 @@ def test_a_site_written_again_writes_only_what_changed(watched: Shell, tmp_path:
     assert files == {
         *(f"{page}.html" for page in pages), "feed.atom", "feed.json", "assets/style.css",
         "assets/icon.svg", "portfolio.csv", "portfolio.xlsx", "portfolio.json", "portfolio.ics",
-        f"trials/{SEED}-1-2.html", f"trials/{SEED}.html", f"trials/{OTHER}.html", day,
+        f"trials/{SEED}-1-2.html", f"trials/{SEED}-record.html", f"trials/{SEED}.html",
+        f"trials/{OTHER}.html", day,
         "days/last-7.html", "days/last-30.html", "days/mine.html",
         *(name for name in files if name.startswith("changes/") or name.endswith(".js")),
     }  # fmt: skip

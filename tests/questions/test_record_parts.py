@@ -13,8 +13,10 @@ import pytest
 from ctsync.model import JsonObject, NctId, Source
 from ctsync.questions.trial.compare import CompareQuestion, compare_versions, site_comparisons
 from ctsync.questions.trial.trial_page import trial_page
+from ctsync.report.addresses import Addresses
 from ctsync.report.report import Window
 from ctsync.store.store import Store, open_store
+from ctsync.web.frame import Frame
 from ctsync.web.pages.trial import render_page
 from tests.conftest import StillClock
 from tests.record.studies import study
@@ -136,9 +138,12 @@ def test_a_site_compares_each_version_with_the_one_before_and_first_with_last(
 
 def test_the_page_of_a_site_links_to_each_comparison(store: Store, trial: NctId) -> None:
     content = trial_page(store, trial, until=NOW)
-    page = render_page(content, Window(None, NOW), has_comparisons=True)
-    links = {link for link in HtmlFaults(page).links if link.startswith("NCT")}
+    frame = Frame(Addresses("../", frozenset({trial})))
+    page = render_page(content, Window(None, NOW), frame=frame, has_comparisons=True)
+    links = {link for link in HtmlFaults(page).links if link.startswith(f"../trials/{trial}-")}
 
+    pairs = [(1, 2), (2, 3), (3, 4), (4, 5), (1, 5)]
     assert links == {
-        f"{trial}-{older}-{newer}.html" for older, newer in [(1, 2), (2, 3), (3, 4), (4, 5), (1, 5)]
+        f"../trials/{trial}-record.html",
+        *(f"../trials/{trial}-{older}-{newer}.html" for older, newer in pairs),
     }

@@ -30,7 +30,7 @@ READS = {
 }  # fmt: skip
 STORE_ITSELF = {
     "name", "file", "writer", "unit", "view", "one_view", "was_replaced", "vacuum", "counts",
-    "revision", "close",
+    "revision", "state", "close",
 }  # fmt: skip
 WRITES = {
     "trials", "versions", "batches", "bodies", "histories", "events", "event_rewrites", "repairs",

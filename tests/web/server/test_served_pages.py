@@ -168,4 +168,5 @@ def test_each_page_has_an_address_of_the_contract() -> None:
     assert set(PAGES) == {
         "/", "/trials", "/trials/{nct_id}", "/trials/{nct_id}/compare", "/trials/{nct_id}/record",
         "/changes", "/watches", "/runs", "/deliveries", "/rules", "/feed.atom", "/feed.json",
+        "/calendar.ics",
     }  # fmt: skip
