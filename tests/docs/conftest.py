@@ -111,7 +111,9 @@ class World:
         """Write a file that a page shows, or add to it."""
         if "[smtp]" in text:
             self.shell.env |= self.mail_server
-        with (self.shell.folder / name).open("a" if add else "w", encoding="utf-8") as file:
+        file_path = self.shell.folder / name
+        file_path.parent.mkdir(parents=True, exist_ok=True)
+        with file_path.open("a" if add else "w", encoding="utf-8") as file:
             file.write(self.shell.local(text))
 
     def next_day(self) -> None:

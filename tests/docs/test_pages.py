@@ -42,6 +42,9 @@ NOT_RUN = {
     "ctsync serve": "runs until it is stopped; tests/cli/test_serve.py runs it",
     'eval "$(': "belongs to a start-up file; tests/test_docs.py runs the completion",
     ".venv/bin/python -m pytest ": "would run the tests within a test; the files are checked",
+    "datasette ": "is another program, and runs until it is stopped",
+    "psql ": "needs a PostgreSQL client; tests/store/test_sql_views.py runs the script of the role",
+    "sqlite3 ": "needs the program of SQLite; tests/store/test_sql_views.py runs the queries",
     "make ": "would run the tests within a test; the targets are checked",
 }
 STORIES = [page for page in PAGES if any(isinstance(s, Command) for s in steps(page.read_text()))]

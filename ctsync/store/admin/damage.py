@@ -92,6 +92,8 @@ def wrong_path_keys(connection: Connection) -> Iterator[WrongPathKey]:
     """Iterate over the events with a wrong path key, with a few rows at a time in memory."""
     columns = (EVENTS.c.id, EVENTS.c.to_snapshot_id, EVENTS.c.path, EVENTS.c.path_key)
     for event_id, snapshot, path, stored in streamed(connection, select(*columns)):
+        if path is None:  # a damaged page; the integrity check of SQLite reports it
+            continue
         key = path_key(path)
         if key != bytes(stored):
             yield WrongPathKey(event_id, snapshot, key)
