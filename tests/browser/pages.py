@@ -27,7 +27,7 @@ def opened(browser: Browser, errors: list[str], size: str, **options: Any) -> Pa
 def wait_for_count(page: Page, text: str | re.Pattern[str]) -> None:
     """Wait until the portfolio says how many trials it shows."""
     # a condition in JavaScript would be text to evaluate, which the policy of the pages forbids
-    expect = pytest.importorskip("playwright.sync_api").expect
+    expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
     expect(page.locator("[data-count]")).to_have_text(text, timeout=30_000)
 
 

@@ -76,7 +76,10 @@ def pages(site_of_real_trials: Path) -> dict[str, str]:
 def test_axe_finds_no_violation_and_no_page_is_wider_than_the_window(
     browser: Browser, address: str, pages: dict[str, str], size: str, scheme: str
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    sync_axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="needs axe-playwright-python"
+    )
+    axe = sync_axe.Axe()
     errors: list[str] = []
     page = opened(browser, errors, size, color_scheme=scheme)
     passed, broken, wide = 0, [], []

@@ -10,7 +10,7 @@ import pytest
 
 from ctsync.deliver.channels.apprise_process import UNSUPPORTED, main
 
-pytest.importorskip("apprise")
+pytest.importorskip("apprise", reason="apprise is not installed; it comes with ctsync[notify]")
 
 
 # modules that apprise imports are deprecated
