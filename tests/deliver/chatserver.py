@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.deliver.webserver import listening
 
 LINK = re.compile(
     r"https://(clinicaltrials\.gov/study/NCT\d{8}|trials\.example/trials/NCT\d{8}\.html)"
@@ -176,13 +177,6 @@ def chat_service(name: str, *, answer: tuple[int, bytes] | None = None) -> Itera
         def log_message(self, *_: object) -> None:
             """Write no log."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with listening(Answering) as address:
+        state.url = f"{address}/hook"
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
