@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -25,15 +25,15 @@ from ctsync.dates import Clock
 from ctsync.errors import CtsyncError
 from ctsync.model import JsonObject
 from ctsync.report.rows.row_json import dump
-from ctsync.store.store import Store
+from ctsync.store.store import Store, open_for_reading
 from ctsync.text import for_log, nearest, shorten
 from ctsync.web.mcp.bounded_answer import MOST_CHARACTERS, NOTICE, answer_schema, bounded_answer
 from ctsync.web.mcp.fact_sources import fact_sources
-from ctsync.web.mcp.kept_store import KeptStore
 from ctsync.web.mcp.portfolio_tools import CHANGES, FIND, FLAGS, FORECASTS, PORTFOLIO
 from ctsync.web.mcp.tool import McpTool, ToolCall
 from ctsync.web.mcp.tool_arguments import MOST_ROWS, input_schema, read_arguments
 from ctsync.web.mcp.trial_tools import TRIAL_TOOLS
+from ctsync.web.open_database import OpenDatabase
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -69,7 +69,7 @@ def answer_call(
     *,
     settings: Settings,
     clock: Clock,
-    database: KeptStore,
+    database: OpenDatabase,
 ) -> JsonObject:
     """Ask the question of a tool and return its answer as JSON.
 
@@ -94,16 +94,23 @@ class _Serving:
     limiter: anyio.CapacityLimiter
 
 
-def tool_server(settings: Settings, *, clock: Clock) -> Server[_Serving]:
-    """Return the server of all tools on the database of the settings.
+def tool_server(
+    settings: Settings, *, clock: Clock, database: OpenDatabase | None = None
+) -> Server[_Serving]:
+    """Return the server of all tools, on a database that others use too, or that of the settings.
 
-    It opens the database at the first call, so that the database may be made later.
+    It opens the database of the settings at the first call, so that it may be made later.
     """
 
     @asynccontextmanager
     async def serving(_server: Any) -> AsyncIterator[_Serving]:
-        with closing(KeptStore(settings.database.url, clock=clock)) as database:
-            answer = partial(answer_call, settings=settings, clock=clock, database=database)
+        url = settings.database.url
+        with (
+            nullcontext(database)
+            if database is not None
+            else closing(OpenDatabase(lambda: open_for_reading(url, clock=clock)))
+        ) as used:
+            answer = partial(answer_call, settings=settings, clock=clock, database=used)
             yield _Serving(answer, anyio.CapacityLimiter(_AT_ONCE))
 
     return Server(
@@ -212,16 +219,21 @@ class McpEndpoint:
 
     `hosts` are the values of the Host header that it accepts, with a port or `:*`. This keeps web
     pages from reaching it through a name that resolves to this machine. None accepts any host, for
-    an app that checks it.
+    an app that checks it. `database` is that of the app, if the two share one.
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock, hosts: Sequence[str] | None = LOOPBACK
+        self,
+        settings: Settings,
+        *,
+        clock: Clock,
+        hosts: Sequence[str] | None = LOOPBACK,
+        database: OpenDatabase | None = None,
     ) -> None:
         known = hosts or ()
         origins = [f"{scheme}://{host}" for host in known for scheme in ("http", "https")]
         self._sessions = StreamableHTTPSessionManager(
-            tool_server(settings, clock=clock),
+            tool_server(settings, clock=clock, database=database),
             json_response=True,
             stateless=True,
             max_request_body_size=_LARGEST_REQUEST,

@@ -87,7 +87,7 @@ def create_app(
     site = ServedSite(open_store, settings, clock=clock, root=f"{access.root_path}/")
     counts = AnswerCounts()
 
-    tools = _tools(settings, clock)
+    tools = _tools(site, settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -120,13 +120,14 @@ def create_app(
     return app
 
 
-def _tools(settings: Settings, clock: Clock) -> McpEndpoint | None:
+def _tools(site: ServedSite, settings: Settings) -> McpEndpoint | None:
     """Return the tools for language models; None if their extra is not installed."""
     if find_spec("mcp") is None:
         return None
     from ctsync.web.mcp.mcp_server import McpEndpoint  # noqa: PLC0415 - an extra
 
-    return McpEndpoint(settings, clock=clock, hosts=None)  # the gate has checked the host
+    # the gate has checked the host
+    return McpEndpoint(settings, clock=site.clock, hosts=None, database=site.database)
 
 
 Endpoint = Callable[[Request], Response]

@@ -32,9 +32,9 @@ from ctsync.report.addresses import Addresses
 from ctsync.store.derived.revision import Revision
 from ctsync.store.store import Store
 from ctsync.web.frame import Frame
+from ctsync.web.open_database import OpenDatabase
 from ctsync.web.page_templates import fill_page
 from ctsync.web.server.kept_values import Content, NewestValues, PageCache
-from ctsync.web.server.open_database import OpenDatabase
 from ctsync.web.server.page_request import Page, PageRequest
 from ctsync.web.server.query_parameters import QueryParameters
 

@@ -73,7 +73,8 @@ def test_no_text_of_a_record_or_an_address_becomes_markup(
 ) -> None:
     seen: set[object] = set()
     for name, texts in (("benign", ("A trial", "long " * 50, "x@example.org")), ("", ATTACKS)):
-        file = shutil.copy(migrated_file, tmp_path / f"{name or 'attacked'}.db")
+        file = tmp_path / f"{name or 'attacked'}.db"
+        shutil.copy(migrated_file, file)
         foreign, strange, faults, errors, pages = set(), set(), [], [], 0
         with server_of(file, texts) as client:
             paths = [*PAGES, *(question.format(quote(text, safe="", errors="surrogatepass"))

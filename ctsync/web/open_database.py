@@ -5,8 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
+from ctsync.errors import StoreError
 from ctsync.store.store import Store
+
+AnswerT = TypeVar("AnswerT")
 
 
 class OpenDatabase:
@@ -26,8 +30,24 @@ class OpenDatabase:
         with self._current().one_view() as store:
             yield store
 
+    def ask(self, question: Callable[[Store], AnswerT]) -> AnswerT:
+        """Answer a question about one moment; asks again if an open connection was lost.
+
+        Raises StoreError.
+        """
+        was_open = self._store is not None
+        try:
+            with self.view() as store:
+                return question(store)
+        except StoreError:
+            if not was_open:
+                raise
+            self.close()
+        with self.view() as store:
+            return question(store)
+
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection. Other threads end their questions."""
         with self._lock:
             self._forget()
 
