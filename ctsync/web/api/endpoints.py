@@ -35,7 +35,7 @@ from ctsync.web.api.address_parameters import (
     Parameter,
     ParameterType,
 )
-from ctsync.web.api.listed import changes_page, trials_page
+from ctsync.web.api.long_lists import changes_page, trials_page
 from ctsync.web.api.paging import Asked, page_of
 
 ROOT = "/api/v1"
