@@ -1,4 +1,4 @@
-"""The cost of comparing, storing and starting, each beside an alternative in the same run.
+"""The cost of comparing and storing, each beside an alternative in the same run.
 
 Prints figures for people to judge, and asserts none.
 """
@@ -7,14 +7,10 @@ from __future__ import annotations
 
 import gc
 import random
-import resource
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 from deepdiff import DeepDiff
@@ -87,21 +83,6 @@ def test_the_bytes_of_a_new_version(day_pairs: Pairs) -> None:
     )
 
 
-def test_the_start_time_of_the_command_line(tmp_path: Path) -> None:
-    place = tmp_path / "demo"
-    ctsync = [sys.executable, "-m", "ctsync"]
-    subprocess.run([*ctsync, "demo", "--keep", str(place)], check=True, capture_output=True)
-    database = ["--database", f"sqlite:///{place / 'demo.db'}"]
-
-    def run(*command: str) -> Callable[[], object]:
-        return lambda: subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-
-    print(f"\na bare interpreter: {seconds(run(sys.executable, '-c', 'pass')):.2f} s")
-    for words in (["--help"], ["history", "NCT03389919"], ["changes"], ["report"]):
-        options = [] if words == ["--help"] else database
-        print(f"ctsync {' '.join(words)}: {seconds(run(*ctsync, *options, *words)):.2f} s")
-
-
 def test_the_time_to_compare_1500_shuffled_sites_with_150_edits() -> None:
     chance = random.Random(1)
     sites = [
@@ -125,35 +106,3 @@ def _with_sites(sites: list[dict[str, str]]) -> JsonObject:
             "contactsLocationsModule": {"locations": sites},
         }
     }
-
-
-def test_the_cpu_time_of_the_import_beside_a_bare_interpreter() -> None:
-    bare, imported = (cpu_seconds(code) for code in ("pass", "import ctsync"))
-    print(
-        f"\nimport ctsync: {imported - bare:.3f} s of CPU time more than python -c pass "
-        f"({bare:.3f} s), {imported / bare:.1f} times as much"
-    )
-
-
-def test_the_cpu_time_of_a_first_data_frame(tmp_path: Path) -> None:
-    place = tmp_path / "demo"
-    demo = [sys.executable, "-m", "ctsync", "demo", "--keep", str(place)]
-    subprocess.run(demo, check=True, capture_output=True)
-    url = f"sqlite:///{place / 'demo.db'}"
-    bare = cpu_seconds("import pandas, pyarrow")
-    asked = f"import ctsync; ctsync.open({url!r}).changes()"
-    print(f"\nimport pandas, pyarrow: {bare:.2f} s of CPU time")
-    for code in (asked, f"{asked}.df()"):
-        print(f"{code.partition(';')[2].strip()}: {cpu_seconds(code):.2f} s")
-
-
-def cpu_seconds(code: str) -> float:
-    """Return the least CPU time of a few processes that run a line of Python."""
-    least = float("inf")
-    for _ in range(ROUNDS):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        used = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-        least = min(least, used)
-    return least
