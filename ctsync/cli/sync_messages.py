@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ctsync.dates import format_minute
 from ctsync.model import Kind, NctId, Verdict
 from ctsync.record.value_text import counted
 from ctsync.sync.cycle_result import CycleResult
-from ctsync.sync.history.backfill import BackfillResult
 from ctsync.sync.result import SyncResult
 from ctsync.sync.watches.resolve import UnresolvedTerm
+
+if TYPE_CHECKING:
+    from ctsync.sync.history.backfill import BackfillResult
 
 MOST_FAILURES = 5
 """Most lines about trials that could not be checked."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 from ctsync.deliver.channels.channel import Channel
 from ctsync.deliver.monitor import Monitor
@@ -18,10 +19,12 @@ from ctsync.report.rows.report_row import UncheckedTrialRow
 from ctsync.store.data.outbox import OutboxHorizon
 from ctsync.sync.assessed_trial import AssessedTrial
 from ctsync.sync.decide import Missing, NotChecked
-from ctsync.sync.history.backfill import BackfillResult as Backfilled
 from ctsync.sync.result import SyncResult
 from ctsync.sync.watches.listings import QueryListing, unlisted
 from ctsync.sync.watches.resolve import UnresolvedTerm
+
+if TYPE_CHECKING:
+    from ctsync.sync.history.backfill import BackfillResult as Backfilled
 
 
 @dataclass(frozen=True, slots=True)

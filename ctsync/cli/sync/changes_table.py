@@ -71,14 +71,6 @@ def show_changes(events: Iterable[StoredEvent], *, command: str) -> None:
         click.echo(for_terminal(f"{rest}: {command}"))
 
 
-def is_worth_reporting(events: Iterable[StoredEvent]) -> bool:
-    """Whether there is a baseline, or a change beyond administrative fields."""
-    return any(
-        stored.event.kind is Kind.FIRST_SEEN or stored.event.level is not Level.ADMINISTRATIVE
-        for stored in events
-    )
-
-
 def _changed_trial(nct_id: NctId, events: Sequence[StoredEvent]) -> _ChangedTrial:
     title = next((stored.brief_title for stored in events if stored.brief_title), "")
     return _ChangedTrial(nct_id, title, tuple(net_changes(events)))
