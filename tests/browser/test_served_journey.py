@@ -183,7 +183,11 @@ def test_an_answer_that_comes_late_does_not_replace_a_later_one(
     page = opened(browser, errors, "desk")
     page.goto(f"{served_address}/trials")
     held: list[Route] = []
-    page.route("**/trials?q=asthma", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/trials?q=asthma", hold)
     page.keyboard.press("/")
     with page.expect_request("**/trials?q=asthma"):
         page.keyboard.type("asthma")
