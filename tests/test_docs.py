@@ -7,22 +7,30 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import httpx
 import pytest
 
 from ctsync.cli import main
+from ctsync.demo.story import TRIAL
 from docs.generators.hook import generated_pages
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 REPORT_BLOCK = re.compile(r"(<!-- demo -->\n```text\n)(.*?)(```\n)", re.DOTALL)
 LONGEST_README = 200
+DEMO_SECONDS = 600
+"""No limit of speed: a busy machine must not hang the tests."""
 
 
 def commands(
@@ -42,25 +50,69 @@ def commands(
 COMMANDS = dict(commands())
 
 
-def demo_report() -> str:
-    """Return the report of `ctsync demo` from its table to its details: no clock times in it."""
+@dataclass(frozen=True)
+class DemoRun:
+    """What `ctsync demo --serve` printed, and what its server answered."""
+
+    stdout: str
+    stderr: str
+    code: int
+    served: str
+    page: str
+
+    @property
+    def report(self) -> str:
+        """The report, from its table to its details: no clock times are in it."""
+        report = re.search(r"^LEVEL .*?\n(?=\nRun )", self.stdout, re.DOTALL | re.MULTILINE)
+        assert report, self.stdout
+        return report[0]
+
+
+def run_demo() -> DemoRun:
+    """Run `ctsync demo --serve`, ask its server for a trial, and press Ctrl-C."""
     with tempfile.TemporaryDirectory() as folder:
-        shown = subprocess.run(
-            [sys.executable, "-m", "ctsync", "demo", "--folder", folder],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
+        output, messages = Path(folder) / "stdout", Path(folder) / "stderr"
+        with output.open("w") as out, messages.open("w") as err:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "ctsync", "demo", "--serve", "--folder", f"{folder}/demo"],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+        try:
+            served = _served_trial(process, messages)
+            # as a terminal does, to every process of the group
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGINT)
+            code = process.wait(DEMO_SECONDS)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        shown = messages.read_text("utf-8")
+        (page,) = re.findall(r"^open the pages in a browser: file://(.+)$", shown, re.MULTILINE)
+        text = Path(page).read_text("utf-8")
+        return DemoRun(output.read_text("utf-8"), shown, code, served, text)
+
+
+def _served_trial(process: subprocess.Popen[bytes], messages: Path) -> str:
+    """Wait until the server names its address, and return the page of the trial; or what failed."""
+    until = time.monotonic() + DEMO_SECONDS
+    while process.poll() is None and time.monotonic() < until:
+        found = re.search(
+            r"^serving (http://127\.0\.0\.1:\d+)/;", messages.read_text(), re.MULTILINE
         )
-        assert shown.returncode == 0, shown.stdout + shown.stderr
-        (page,) = re.findall(
-            r"^open the pages in a browser: file://(.+)$", shown.stderr, re.MULTILINE
-        )
-        assert "Intraosseous Administration" in Path(page).read_text("utf-8")
-    report = re.search(r"^LEVEL .*?\n(?=\nRun )", shown.stdout, re.DOTALL | re.MULTILINE)
-    assert report, shown.stdout
-    return report[0]
+        if found:
+            return httpx.get(f"{found[1]}/trials/{TRIAL}", timeout=DEMO_SECONDS).text
+        time.sleep(0.2)
+    return f"no server, exit code {process.poll()}: {messages.read_text()}"
+
+
+@pytest.fixture(scope="module")
+def shown_demo() -> DemoRun:
+    return run_demo()
 
 
 def readme() -> str:
@@ -72,10 +124,18 @@ def test_the_readme_is_short():
 
 
 @pytest.mark.slow
-def test_the_report_in_the_readme_is_the_demos():
+def test_the_report_in_the_readme_is_the_demos(shown_demo):
     block = REPORT_BLOCK.search(readme())
     assert block
-    assert block[2] == demo_report(), "run `python -m tests.test_docs`"
+    assert block[2] == shown_demo.report, "run `python -m tests.test_docs`"
+    assert "Intraosseous Administration" in shown_demo.page
+
+
+@pytest.mark.slow
+def test_the_demo_serves_its_database_until_ctrl_c(shown_demo):
+    assert "Intraosseous Administration" in shown_demo.served
+    assert shown_demo.stderr.endswith("\nstopped\n")
+    assert shown_demo.code == 0
 
 
 def test_every_command_at_the_top_is_in_the_readme():
@@ -205,7 +265,7 @@ def test_the_crontab_holds_only_valid_lines():
 
 def refresh_readme() -> None:
     """Write the current demo report into the README."""
-    text = REPORT_BLOCK.sub(lambda block: block[1] + demo_report() + block[3], readme())
+    text = REPORT_BLOCK.sub(lambda block: block[1] + run_demo().report + block[3], readme())
     README.write_text(text, encoding="utf-8")
 
 

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
+from urllib.parse import urlencode
 
-from ctsync.model import NctId
+from ctsync.model import Level, NctId
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLinks:
+    """The addresses of one feed in its two forms; `words` say what it is about."""
+
+    words: str
+    atom: str
+    json: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,19 @@ class Addresses:
         """The JSON Feed."""
         return self.root + "feed.json"
 
+    def watch_feed(self, name: str) -> FeedLinks:
+        """The feed of one watch."""
+        # a name is any text: the digest tells names apart that have the same letters
+        letters = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
+        digest = hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()[:8]
+        file = f"watch-{letters}-{digest}" if letters else f"watch-{digest}"
+        return self._feed(f"watch {name}", file, watch=name)
+
+    def level_feed(self, level: Level) -> FeedLinks:
+        """The feed of the changes of a level, and of higher levels."""
+        more = "" if level is Level.CRITICAL else " or worse"
+        return self._feed(f"level {level}{more}", f"level-{level}", level=level)
+
     def asset(self, name: str) -> str:
         """A style sheet, script or picture."""
         return f"{self.root}assets/{name}"
@@ -115,6 +140,14 @@ class Addresses:
         if version is None:
             return self._page(f"trials/{nct_id}/record", f"trials/{nct_id}-record.html")
         return f"{self.record(nct_id)}?version={version}" if self.is_served else ""
+
+    def _feed(self, words: str, file: str, **filters: str) -> FeedLinks:
+        if self.is_served:
+            # a text with half a character, which no address can hold, is read as another name
+            query = f"?{urlencode(filters, errors='replace')}"
+            return FeedLinks(words, self.feed + query, self.json_feed + query)
+        path = f"{self.root}feeds/{file}"
+        return FeedLinks(words, f"{path}.atom", f"{path}.json")
 
     def _page(self, route: str, file: str = "") -> str:
         return self.root + (route if self.is_served else file or f"{route}.html")

@@ -59,8 +59,8 @@ class ReportFilter:
             and (not self.kinds or change.kind in self.kinds)
         )
 
-    def line(self) -> str:
-        """The filters in words: "Only: level notable or worse; Phase 2"; empty if none."""
+    def words(self) -> str:
+        """The filters in words: "level notable or worse; Phase 2"; empty if none."""
         level = f"level {self.minimum}" if self.minimum else ""
         if self.minimum not in {None, Level.CRITICAL}:
             level += " or worse"
@@ -71,8 +71,12 @@ class ReportFilter:
             f'lead sponsor with "{self.sponsor}"' if self.sponsor else "",
             phase_words(self.phase) if self.phase else "",
         )
-        told = "; ".join(part for part in parts if part)
-        return f"Only: {told}" if told else ""
+        return "; ".join(part for part in parts if part)
+
+    def line(self) -> str:
+        """The filters as a line: "Only: level notable or worse; Phase 2"; empty if none."""
+        words = self.words()
+        return f"Only: {words}" if words else ""
 
 
 EVERY_CHANGE = ReportFilter()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ctsync.report.addresses import Addresses
+from ctsync.report.addresses import Addresses, FeedLinks
 
 
 class Place(StrEnum):
@@ -34,12 +34,21 @@ class Frame:
     """What surrounds the content of a page.
 
     `links` are the addresses of the pages; None for a page alone. `title` names the trials that the
-    pages show, such as "all watches". A page that `is_alone` contains its style.
+    pages show, such as "all watches". A page that `is_alone` contains its style. `own_feeds` are
+    offered instead of the feed of all changes.
     """
 
     links: Addresses | None = None
     title: str = ""
     is_alone: bool = False
+    own_feeds: tuple[FeedLinks, ...] = ()
+
+    @property
+    def feeds(self) -> tuple[FeedLinks, ...]:
+        """The feeds that the head of the page names."""
+        if self.own_feeds or self.links is None:
+            return self.own_feeds
+        return (FeedLinks("all changes", self.links.feed, self.links.json_feed),)
 
     def navigation(self, here: Place | None) -> tuple[NavigationEntry, ...]:
         """Return the links to the main pages; empty if there are none."""

@@ -9,13 +9,12 @@ from ctsync.questions.portfolio.portfolio import PortfolioPageRow, PortfolioQues
 from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet
 from ctsync.questions.portfolio.watches import followed_trials
 from ctsync.report.addresses import Addresses
-from ctsync.report.formats.feed import atom, entries, feed_title, json_feed
-from ctsync.report.report import Report
 from ctsync.store.store import Store
 from ctsync.web.asset_files import asset_files
 from ctsync.web.frame import Frame
 from ctsync.web.pages.all_trials import portfolio_pages
 from ctsync.web.site_days import day_pages, week_pages
+from ctsync.web.site_feeds import feed_files, listed_feeds
 from ctsync.web.site_operation import operation_pages
 from ctsync.web.site_question import SiteQuestion
 from ctsync.web.site_trials import trial_pages
@@ -29,27 +28,16 @@ def site_files(store: Store, question: SiteQuestion) -> Iterator[tuple[str, str 
     trials = followed_trials(store, watch=question.watch)
     here = Frame(Addresses("", frozenset(trials)), question.title)
     below = Frame(Addresses("../", frozenset(trials)), question.title)
-    latest = question.report(store, question.window)
     yield from ((f"assets/{name}", text) for name, text in asset_files().items())
     yield from trial_pages(store, question, trials, below)
     yield from portfolio_pages(here, _portfolio(store, question))
-    yield from _feeds(latest, here, question.url)
+    yield from feed_files(store, question, here)
     yield from operation_pages(store, question, here)
-    yield from week_pages(store, question, here=here, below=below)
+    listing = replace(here, own_feeds=listed_feeds(store, question, here))
+    yield from week_pages(store, question, here=listing, below=below)
     yield from day_pages(store, question, here=here, below=below)
 
 
 def _portfolio(store: Store, question: SiteQuestion) -> PortfolioPageRow:
     chosen = {PortfolioFacet.WATCH: [question.watch]} if question.watch else {}
     return find_portfolio(store, PortfolioQuestion(chosen), today=question.now.date())
-
-
-def _feeds(latest: Report, here: Frame, url: str) -> Iterator[tuple[str, str]]:
-    links = replace(here.links or Addresses(), root=f"{url}/" if url else "")
-    versions = [entry for entry in entries(latest, links) if not entry.id.startswith("urn:")]
-    title = feed_title(latest)
-    # not the time of this site: a feed without a new entry must stay the same file
-    updated = max((one.updated for one in versions), default=latest.window.until)
-    own, own_json = (links.feed, links.json_feed) if url else ("", "")
-    yield "feed.atom", atom(title, versions, updated=updated, page=links.today, own=own)
-    yield "feed.json", json_feed(title, versions, page=links.today if url else "", own=own_json)

@@ -125,7 +125,7 @@ def week_pages(
     following = next(weeks, None)
     changes = _changes(store, question, recent, newest)
     older = _links(here).week(following[0]) if following else ""
-    period = ChangePeriod(recent, newest, older=older, is_newest=True)
+    period = ChangePeriod(recent, newest, older=older, as_of=days[0].day if days else None)
     yield "changes.html", changes_page(here, changes, period)
     newer = _links(below).changes
     while following is not None:

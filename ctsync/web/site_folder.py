@@ -11,9 +11,12 @@ from ctsync.files import replacing
 
 _OWN_PAGE = re.compile(
     r"(trials-\d+|trials/NCT\d{8}(-\d+-\d+|-record)?|(days|changes)/[\w-]+)\.html"
+    r"|feeds/[\w-]+\.(atom|json)"
 )
-"""The pages whose number changes: a site may have them, and lose them again."""
-_GENERATOR = '<meta name="generator" content="ctsync">'
+"""The pages and feeds whose number changes: a site may have them, and lose them again."""
+_GENERATOR = re.compile(
+    r'<meta name="generator" content="ctsync">|<generator>ctsync</generator>|"title": "ctsync: '
+)
 _GENERATOR_WITHIN = 1_000
 
 
@@ -63,7 +66,7 @@ def _has_content(place: Path, content: bytes) -> bool:
 
 
 def _delete_others(folder: Path, paths: set[str]) -> int:
-    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*.html"))
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
     others = [path for path in found if path not in paths and _OWN_PAGE.fullmatch(path)]
     deleted = 0
     for path in others:
@@ -76,4 +79,4 @@ def _delete_others(folder: Path, paths: set[str]) -> int:
 def _is_generated(place: Path) -> bool:
     """Whether ctsync wrote a page."""
     with place.open(encoding="utf-8", errors="replace") as file:
-        return _GENERATOR in file.read(_GENERATOR_WITHIN)
+        return bool(_GENERATOR.search(file.read(_GENERATOR_WITHIN)))

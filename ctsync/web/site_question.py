@@ -10,6 +10,7 @@ from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.rules.rules import Thresholds
 from ctsync.report.report import Report, Window
+from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.store.store import Store
 
 
@@ -52,3 +53,23 @@ class SiteQuestion:
             rates=self.rates,
         )
         return report_data(store, question)
+
+    def feed_report(
+        self, store: Store, *, watch: str | None = None, selection: ReportFilter = EVERY_CHANGE
+    ) -> Report:
+        """Report the changes of the site's window for a feed, of one watch and of a selection."""
+        question = ReportQuestion(
+            self.window,
+            title=feed_name(watch or self.watch, selection),
+            watch=watch or self.watch,
+            limit=self.limit,
+            drawn=False,
+            rates=self.rates,
+            selection=selection,
+        )
+        return report_data(store, question)
+
+
+def feed_name(watch: str | None, selection: ReportFilter) -> str:
+    """Name what a feed is about; two feeds with one name would count as the same feed."""
+    return "; ".join(part for part in (watch or "all watches", selection.words()) if part)

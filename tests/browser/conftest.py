@@ -17,7 +17,7 @@ import pytest
 
 from ctsync.model import NctId
 from ctsync.report.report import Window
-from ctsync.store.store import open_store
+from ctsync.store.store import open_for_reading, open_store
 from ctsync.sync.watches.refresh_facts import refresh_facts
 from ctsync.web.site import site_files
 from ctsync.web.site_folder import write_site
@@ -25,12 +25,14 @@ from ctsync.web.site_question import SiteQuestion
 from tests.conftest import StillClock
 from tests.corpus.conftest import corpus
 from tests.corpus.test_days import sync_all_days
+from tests.web.server.conftest import running_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 __all__ = ["corpus"]  # a fixture
 
+LAST_DAY = datetime(2026, 3, 13, 12, tzinfo=UTC)
 CHROMIUM = os.environ.get("CTSYNC_TEST_CHROMIUM") or shutil.which("chromium")
 
 
@@ -64,19 +66,35 @@ class _Pages(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def site_of_real_trials(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write the site of the 600 real trials after their 25 days."""
-    folder, clock = tmp_path_factory.mktemp("site"), StillClock(datetime(2026, 3, 13, tzinfo=UTC))
+def real_trials(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Store the 600 real trials over their 25 days; return the URL of the database."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('real-trials') / 'ctsync.db'}"
+    clock = StillClock(LAST_DAY)
     ids = [NctId(path.name) for path in sorted((corpus / "days").glob("NCT*"))]
-    with open_store(f"sqlite:///{folder / 'ctsync.db'}", clock=clock) as store:
+    with open_store(url, clock=clock) as store:
         with store.unit() as unit:
             unit.watches.add_trials("all of them", dict.fromkeys(ids), clock.now())
             unit.watches.add_trials("half", dict.fromkeys(ids[:300]), clock.now())
         sync_all_days(corpus, store, clock)
         refresh_facts(store)
-        window = Window(clock.now() - timedelta(days=40), clock.now() + timedelta(days=1))
-        write_site(folder / "pages", site_files(store, SiteQuestion(window, limit=200)))
-    return folder / "pages"
+    return url
+
+
+@pytest.fixture(scope="session")
+def site_of_real_trials(real_trials: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the site of the 600 real trials."""
+    folder, clock = tmp_path_factory.mktemp("site"), StillClock(LAST_DAY)
+    window = Window(clock.now() - timedelta(days=40), clock.now() + timedelta(days=1))
+    with open_for_reading(real_trials, clock=clock) as store:
+        write_site(folder, site_files(store, SiteQuestion(window, limit=200)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def served_address(real_trials: str) -> Iterator[str]:
+    """Serve the pages of the 600 real trials as `ctsync serve` does."""
+    with running_server(real_trials, StillClock(LAST_DAY)) as server:
+        yield f"http://127.0.0.1:{server.port}"
 
 
 @pytest.fixture(scope="session")

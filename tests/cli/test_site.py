@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from ctsync.demo.story import TRIAL, studies
-from tests.cli.conftest import Shell
+from tests.cli.conftest import SEED, Shell
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
 from tests.web.html_pages import broken_links, html_faults
 
+OTHER = "NCT05935098"
 URL = "https://trials.example.org/ct"
 
 
@@ -107,3 +108,42 @@ def test_the_feed_and_a_page_alone_link_to_web_url(demo: Shell, tmp_path: Path) 
         f'<a href="{URL}/trials.html" aria-current="page">Trials</a>'
         in demo.run("page", TRIAL).stdout
     )
+
+
+def test_each_watch_and_level_has_a_feed_that_stays_the_same_file(
+    shell: Shell, registry: ReplayRegistry, tmp_path: Path
+) -> None:
+    shell.run("watch", "add", SEED, "--name", "one")
+    shell.run("watch", "add", OTHER, "--name", "other / two")
+    shell.run("sync")
+    registry.catalogue.advance()
+    registry.catalogue.edit(SEED, {"protocolSection.statusModule.overallStatus": "TERMINATED"})
+    shell.run("sync")
+    shell.run("site", str(tmp_path / "site"), "--since", "all")
+    files = files_of(tmp_path / "site")
+
+    feeds = {name: text for name, text in files.items() if name.startswith("feeds/")}
+    found = {
+        re.sub(r"(watch.*)-[0-9a-f]{8}", r"\1", name): (SEED in text, OTHER in text)
+        for name, text in feeds.items()
+    }
+    kinds = {"level-critical": True, "level-notable": True, "level-routine": True}
+    kinds |= {"watch-one": True, "watch-other-two": False}
+    forms = ("atom", "json")
+    assert found == {
+        f"feeds/{kind}.{form}": (has_seed, False)
+        for kind, has_seed in kinds.items()
+        for form in forms
+    }
+    ids = {re.search(r"<id>(.*?)</id>", text)[1] for name, text in feeds.items() if "<id>" in text}  # type: ignore[index]  # each feed has an id
+    assert len(ids) == len(kinds)
+    for page in ("changes.html", "watches.html"):
+        heads = set(
+            re.findall(r'<link rel="alternate" type="\S+" title=".*" href="(\S+)">', files[page])
+        )
+        assert {name for name in feeds if "watch-" in name} <= heads
+    assert feeds.keys() <= heads | set(re.findall(r'href="(feeds/\S+?)"', files["changes.html"]))
+    check(files)
+
+    shell.run("site", str(tmp_path / "site"), "--since", "all")
+    assert {name: files_of(tmp_path / "site")[name] for name in feeds} == feeds

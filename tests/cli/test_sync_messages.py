@@ -15,6 +15,7 @@ from tests.deliver.mailserver import running
 from tests.deliver.webserver import web
 from tests.replay.registry_server import ReplayRegistry
 
+LEVELS = ("critical", "notable", "routine")
 STATUS = "protocolSection.statusModule.overallStatus"
 OTHER = "NCT05935098"
 
@@ -63,6 +64,8 @@ def test_a_site_written_again_writes_only_what_changed(watched: Shell, tmp_path:
         f"trials/{OTHER}.html", day,
         "days/last-7.html", "days/last-30.html", "days/mine.html",
         *(name for name in files if name.startswith("changes/") or name.endswith(".js")),
+        *(f"feeds/level-{level}.{form}" for level in LEVELS for form in ("atom", "json")),
+        *(name for name in files if name.startswith("feeds/watch-default-")),
     }  # fmt: skip
     assert "3 deleted" in said  # the two above, and the day before the newest
     assert f"{SEED}#v2" in (place / "feed.atom").read_text()

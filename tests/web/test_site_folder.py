@@ -24,13 +24,16 @@ def test_a_file_with_the_same_bytes_is_not_touched(tmp_path: Path) -> None:
 
 def test_pages_that_the_site_no_longer_has_are_deleted_and_other_files_stay(tmp_path: Path) -> None:
     old = ["trials/NCT00000001.html", "days/2026-02-09.html", "changes/2026-02-09.html"]
-    write_site(tmp_path, [(path, PAGE) for path in old])
+    feed = ("feeds/watch-a-12345678.atom", "<generator>ctsync</generator>")
+    write_site(tmp_path, [feed, *((path, PAGE) for path in old)])
     for name in ("about.html", "trials/notes.html", "trials/NCT00000002.html", "robots.txt"):
         (tmp_path / name).write_text("written by somebody")
+    (tmp_path / "feeds/other.json").write_text('{"title": "of somebody"}')
     done = write_site(tmp_path, [("index.html", PAGE)])
 
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*"))
-    assert done.deleted == 3
+    assert done.deleted == 4
     assert left == [
-        "about.html", "index.html", "robots.txt", "trials/NCT00000002.html", "trials/notes.html",
+        "about.html", "feeds/other.json", "index.html", "robots.txt", "trials/NCT00000002.html",
+        "trials/notes.html",
     ]  # fmt: skip

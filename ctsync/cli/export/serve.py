@@ -15,10 +15,12 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import tell
+from ctsync.dates import Clock
 from ctsync.errors import UsageError
 from ctsync.text import for_terminal
 
 if TYPE_CHECKING:
+    from ctsync.config.settings import Settings
     from ctsync.store.store import Store
 
 HOST, PORT = "127.0.0.1", 8337
@@ -66,36 +68,68 @@ def serve(
     Only this machine reaches the server, unless --host names another address. That needs
     --token-file or --behind-proxy. A browser asks for the token as a password, with any user name.
     """
-    try:
-        from ctsync.web.server.application import create_app
-        from ctsync.web.server.gate import Access
-        from ctsync.web.server.listen import (
-            accepted_hosts,
-            is_loopback,
-            make_server,
-            open_socket,
-            read_token,
-            require_guard,
-            run_until_stopped,
-        )
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "ctsync":
-            raise
-        raise UsageError("serve needs FastAPI and uvicorn: pip install 'ctsync[web]'") from error
+    require_web_extra("serve")
+    from ctsync.web.server.listen import is_loopback, read_token, require_guard
 
     prefix = root_path.rstrip("/")
     if not _ROOT_PATH.fullmatch(prefix):
         raise UsageError(f"--root-path {root_path!r} is not a path; write it as /ctsync")
     require_guard(host, has_token=token_file is not None, is_behind_proxy=behind_proxy)
     token = None if token_file is None else read_token(token_file)
-    url = app.settings.database.url
+    settings = app.settings
     app.start_logging()
+    serve_until_stopped(
+        settings,
+        clock=app.clock,
+        host=host,
+        port=port,
+        prefix=prefix,
+        token=token,
+        checks_host=is_loopback(host) and not behind_proxy,
+    )
+
+
+def require_web_extra(command: str) -> None:
+    """Raise UsageError if the web frameworks are not installed."""
+    try:
+        import ctsync.web.server.application
+        import ctsync.web.server.listen  # noqa: F401 - only to see that both can be imported
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "ctsync":
+            raise
+        needed = f"{command} needs FastAPI and uvicorn: pip install 'ctsync[web]'"
+        raise UsageError(needed) from error
+
+
+def serve_until_stopped(
+    settings: Settings,
+    *,
+    clock: Clock,
+    host: str = HOST,
+    port: int = 0,
+    prefix: str = "",
+    token: str | None = None,
+    checks_host: bool = True,
+) -> None:
+    """Serve the pages of the settings' database, print the address, and return after a signal.
+
+    Port 0 takes a free port. Raises PortInUse.
+    """
+    from ctsync.web.server.application import create_app
+    from ctsync.web.server.gate import Access
+    from ctsync.web.server.listen import (
+        accepted_hosts,
+        make_server,
+        open_socket,
+        run_until_stopped,
+    )
+
+    url = settings.database.url
     with open_socket(host, port) as bound:
         number = bound.getsockname()[1]
-        is_checked = is_loopback(host) and not behind_proxy
-        access = Access(prefix, accepted_hosts(host, number) if is_checked else None, token)
+        access = Access(prefix, accepted_hosts(host, number) if checks_host else None, token)
         server = make_server(
-            create_app(lambda: _open(app, url), app.settings, clock=app.clock, access=access)
+            create_app(lambda: _open(url, clock), settings, clock=clock, access=access)
         )
         shown = f"[{host}]" if ":" in host else host
         gc.set_threshold(_COLLECT_AFTER)  # the setting of commands lets a long run grow
@@ -104,10 +138,10 @@ def serve(
     tell("stopped")
 
 
-def _open(app: App, url: str) -> Store:
+def _open(url: str, clock: Clock) -> Store:
     from ctsync.store.store import open_for_reading
 
-    return open_for_reading(url, clock=app.clock, cache_kib=_CACHE_KIB)
+    return open_for_reading(url, clock=clock, cache_kib=_CACHE_KIB)
 
 
 def _on_signals(stop: Callable[[], None]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from ctsync.cli.app import App, pass_app
+from ctsync.cli.export.serve import require_web_extra, serve_until_stopped
 from ctsync.cli.output import tell
 from ctsync.demo.registry import DemoRegistry
 from ctsync.demo.story import INTRODUCTION, TRIAL, settings, steps, studies
@@ -30,13 +31,22 @@ class StepFailed(CtsyncError):
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the database and the pages; a new temporary folder by default.",
 )
+@click.option(
+    "--serve",
+    "serves",
+    is_flag=True,
+    help="Serve the database to browsers of this machine at the end, until Ctrl-C.",
+)
 @pass_app
-def demo(app: App, *, folder: Path | None) -> None:
+def demo(app: App, *, folder: Path | None, serves: bool) -> None:
     """Run the main commands in a minute, without network.
 
     A replayed registry on this machine answers. The client, the database and the commands are
     real, and each command runs in its own process. The last step writes pages for a browser.
+    With --serve, the same pages also come from the database, on a free port.
     """
+    if serves:
+        require_web_extra("demo --serve")
     temporary = temporary_folder()
     place = (folder or Path(tempfile.mkdtemp(prefix="ctsync-demo-", dir=temporary))).absolute()
     place.mkdir(parents=True, exist_ok=True)
@@ -61,6 +71,17 @@ def demo(app: App, *, folder: Path | None) -> None:
                 _run(command, environment, verbose=app.verbose)
     tell(f"ask more: ctsync --database {sqlite_url(database)} history {TRIAL}")
     tell(f"open the pages in a browser: {(site / 'index.html').as_uri()}")
+    if serves:
+        _serve(app, sqlite_url(database))
+
+
+def _serve(app: App, url: str) -> None:
+    """Serve a database as `ctsync serve` does, without the user's settings."""
+    from ctsync.config.settings import DatabaseSettings, Settings  # noqa: PLC0415 - slow to import
+
+    app.start_logging()
+    settings = Settings(database=DatabaseSettings(url=url))
+    serve_until_stopped(settings, clock=app.clock)
 
 
 def _without_settings() -> dict[str, str]:

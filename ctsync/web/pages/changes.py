@@ -21,14 +21,15 @@ WordT = TypeVar("WordT", Level, Category, Kind)
 class ChangePeriod:
     """The days that one page of the list covers, and the addresses of the pages beside it.
 
-    `newer` and `older` are empty if there is no such page.
+    `newer` and `older` are empty if there is no such page. `as_of` is the day of the newest
+    registry data, on pages that show it.
     """
 
     since: date
     until: date
     newer: str = ""
     older: str = ""
-    is_newest: bool = False
+    as_of: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from urllib.parse import urlencode
 
 from ctsync.model import Category, Kind, Level
 from ctsync.questions.changes.change_list import ListedChange
+from ctsync.report.addresses import FeedLinks
 from ctsync.web.frame import Frame
 from ctsync.web.page_templates import fill_page
 from ctsync.web.pages.changes import ChangePeriod, changes_values
@@ -73,6 +74,9 @@ def served_changes_page(
 ) -> str:
     """Write one page of the list; `watches` are all watches."""
     base = frame.links.changes if frame.links else ""
+    if frame.links and (query := view.feed_query):
+        atom, json = f"{frame.links.feed}?{query}", f"{frame.links.json_feed}?{query}"
+        frame = replace(frame, own_feeds=(FeedLinks("changes with these filters", atom, json),))
     return fill_page(
         "served_changes.html.j2",
         **changes_values(frame, changes, period),

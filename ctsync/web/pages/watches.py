@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ctsync.model import KeyFields, NctId
 from ctsync.questions.portfolio.watches import ListedWatch, WatchedTrialRow, query_text
 from ctsync.record.enum_words import enum_words
+from ctsync.report.addresses import FeedLinks
 from ctsync.web.frame import Frame
 from ctsync.web.page_templates import fill_page
 
@@ -40,14 +41,17 @@ class WatchSection:
     named: int
     rows: tuple[MemberRow, ...]
     is_open: bool
+    feed: FeedLinks | None
 
 
 def watches_page(frame: Frame, watches: Sequence[ListedWatch]) -> str:
-    """Write the page."""
-    return fill_page("watches.html.j2", frame=frame, watches=[_section(one) for one in watches])
+    """Write the page. It offers the feed of each watch, after the feed of all changes."""
+    sections = [_section(one, frame) for one in watches]
+    own = (*frame.feeds, *(one.feed for one in sections if one.feed))
+    return fill_page("watches.html.j2", frame=replace(frame, own_feeds=own), watches=sections)
 
 
-def _section(one: ListedWatch) -> WatchSection:
+def _section(one: ListedWatch, frame: Frame) -> WatchSection:
     row = one.row
     return WatchSection(
         name=row.name,
@@ -59,6 +63,7 @@ def _section(one: ListedWatch) -> WatchSection:
         named=sum(not trial.by_query for trial in row.trials),
         rows=tuple(_rows(one)),
         is_open=len(row.trials) <= _MOST_OPEN,
+        feed=frame.links.watch_feed(row.name) if frame.links else None,
     )
 
 

@@ -12,7 +12,7 @@ from ctsync.questions.changes.change_list import changes_in_words, newest_change
 from ctsync.questions.changes.changes import day_of_change
 from ctsync.questions.changes.filters import parse_word
 from ctsync.questions.changes.report_data import ReportQuestion, report_data
-from ctsync.questions.operation.load_days import load_days
+from ctsync.questions.operation.load_days import LoadDay, load_days
 from ctsync.questions.portfolio.watches import require_watch
 from ctsync.report.formats.feed import FeedEntry, atom, entries, feed_title, json_feed
 from ctsync.report.report import Window
@@ -24,6 +24,7 @@ from ctsync.web.server.kept_values import Content
 from ctsync.web.server.page_request import PageRequest, html
 from ctsync.web.server.query_parameters import QueryParameters
 from ctsync.web.site_days import recent_since
+from ctsync.web.site_question import feed_name
 
 _FILTERS = ("text", "level", "category", "kind", "watch", "sponsor", "from", "to")
 _WEEK, _DAY = timedelta(days=7), timedelta(days=1)
@@ -42,7 +43,8 @@ def changes(asked: PageRequest) -> Content:
     given.require_known((*_FILTERS, "week", "page"))
     view = _view(given)
     require_watch(asked.store, view.watch or None)
-    period = _period(asked, view)
+    days = load_days(asked.store)
+    period = replace(_period(asked, view, days), as_of=days[0].day if days else None)
     wanted = EventFilter(
         since=_start(period.since),
         until=_start(period.until + _DAY),
@@ -90,21 +92,22 @@ def _entries(asked: PageRequest) -> tuple[str, list[FeedEntry], datetime]:
     site = asked.question()
     since = _start(view.since) if view.since else site.window.since
     until = min(_start(view.until + _DAY), asked.now) if view.until else asked.now
+    chosen = ReportFilter(
+        minimum=view.level,
+        categories=view.categories,
+        kinds=view.kinds,
+        sponsor=view.sponsor or None,
+    )
     report = report_data(
         asked.store,
         ReportQuestion(
             Window(since, until),
-            title=view.watch or "all watches",
+            title=feed_name(view.watch, chosen),
             watch=view.watch or None,
             limit=site.limit,
             drawn=False,
             rates=site.rates,
-            selection=ReportFilter(
-                minimum=view.level,
-                categories=view.categories,
-                kinds=view.kinds,
-                sponsor=view.sponsor or None,
-            ),
+            selection=chosen,
         ),
     )
     versions = [
@@ -140,8 +143,7 @@ def _view(given: QueryParameters) -> ChangesView:
     return view
 
 
-def _period(asked: PageRequest, view: ChangesView) -> ChangePeriod:
-    days = load_days(asked.store)
+def _period(asked: PageRequest, view: ChangesView, days: Sequence[LoadDay]) -> ChangePeriod:
     newest = max(days[0].day, asked.now.date()) if days else asked.now.date()
     if view.since or view.until:
         return ChangePeriod(view.since or date.min, view.until or newest)

@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,14 +101,13 @@ class RunningServer:
         return httpx.request(method, url, headers=headers, timeout=20)
 
 
-@pytest.fixture(scope="module")
-def served(filled: str) -> Iterator[RunningServer]:
-    """A real server of the pages, with the limits of `ctsync serve`."""
-    clock = StillClock(NOW)
+@contextmanager
+def running_server(url: str, clock: StillClock) -> Iterator[RunningServer]:
+    """Run a real server of the pages of a database, with the limits of `ctsync serve`."""
     bound = open_socket("127.0.0.1", 0)
     port = bound.getsockname()[1]
     app = create_app(
-        lambda: open_for_reading(filled, clock=clock),
+        lambda: open_for_reading(url, clock=clock),
         Settings(),
         clock=clock,
         access=Access(hosts=accepted_hosts("127.0.0.1", port)),
@@ -117,11 +117,20 @@ def served(filled: str) -> Iterator[RunningServer]:
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield RunningServer(port)
-    server.should_exit = True
-    thread.join(10)
-    bound.close()
+    try:
+        yield RunningServer(port)
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        bound.close()
     assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def served(filled: str) -> Iterator[RunningServer]:
+    """A real server of the pages."""
+    with running_server(filled, StillClock(NOW)) as running:
+        yield running
 
 
 @pytest.fixture
