@@ -12,6 +12,9 @@ from ctsync.record.rules.rules import Thresholds
 from ctsync.report.report import Report, Window
 from ctsync.store.store import Store
 
+_IN_DETAIL = 50
+"""Most trials of a page whose records are read: more than its cards, which show most of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class SiteQuestion:
@@ -50,5 +53,6 @@ class SiteQuestion:
             watch=self.watch,
             limit=self.limit,
             rates=self.rates,
+            in_detail=_IN_DETAIL,
         )
         return report_data(store, question)

@@ -42,7 +42,7 @@ class _Hidden(MetaPathFinder):
         self._thread = threading.get_ident()
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+        self, fullname: str, _path: Sequence[str] | None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Raise ModuleNotFoundError for a hidden package; leave all others to the next finder."""
         if fullname in self._names and threading.get_ident() == self._thread:
