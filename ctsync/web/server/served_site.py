@@ -40,7 +40,7 @@ from ctsync.web.server.query_parameters import QueryParameters
 
 log = logging.getLogger(__name__)
 
-_KEPT_BYTES = 24 * 2**20
+_KEPT_BYTES = 12 * 2**20
 _LARGEST_KEPT = 2 * 2**20
 
 
