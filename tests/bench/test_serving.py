@@ -75,8 +75,10 @@ def serving(file: Path) -> Iterator[tuple[int, int]]:
         assert server.stderr is not None
         found = re.search(r"http://127\.0\.0\.1:(\d+)/", server.stderr.readline())
         assert found
-        yield server.pid, int(found[1])
-        server.terminate()
+        try:
+            yield server.pid, int(found[1])
+        finally:  # also after an error: leaving the block waits for the server to end
+            server.terminate()
         assert server.wait(30) == 0
 
 
@@ -133,7 +135,7 @@ def write_until(stop: threading.Event, file: Path) -> int:
 def read(port: int, seed: int, taken: dict[str, list[float]], pause: float) -> None:
     chance = random.Random(seed)
     wanted = addresses(chance)
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=300) as client:
         for _ in range(ROUNDS):
             page, address = next(wanted)
             began = time.perf_counter()
@@ -172,7 +174,7 @@ def test_the_time_of_a_page_for_eight_readers_while_a_sync_writes(
         cold = []
         for address in first:
             began = time.perf_counter()
-            httpx.get(f"http://127.0.0.1:{port}{address}", timeout=120)
+            httpx.get(f"http://127.0.0.1:{port}{address}", timeout=300)
             cold.append(f"{address} {time.perf_counter() - began:.2f} s")
         writer = pool.submit(write_until, stop, big_file)
         began, cpu = time.perf_counter(), cpu_seconds(pid)
