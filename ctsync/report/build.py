@@ -100,6 +100,13 @@ def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Rep
     return _assemble(changes, welcomes, window, scope, new={one.nct_id for one in baselines})
 
 
+def worst_first(events: Iterable[StoredEvent], scope: Scope) -> list[NctId]:
+    """Return the trials that changed in the order of the report. Needs no headings."""
+    reported = uncovered(events, scope.notices)
+    changes = [stored for stored in reported if stored.event.kind is not Kind.FIRST_SEEN]
+    return [group.nct_id for group in _ranked(changes, scope)]
+
+
 def _is_welcomed(stored: StoredEvent, scope: Scope) -> bool:
     return scope.selection.accepts_trial(_key(stored.nct_id, scope)) and (
         scope.selection.accepts(stored.event)

@@ -13,6 +13,9 @@ from ctsync.report.report import Report, Window
 from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.store.store import Store
 
+_IN_DETAIL = 50
+"""Most trials of a page whose records are read: more than its cards, which show most of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class SiteQuestion:
@@ -51,6 +54,7 @@ class SiteQuestion:
             watch=self.watch,
             limit=self.limit,
             rates=self.rates,
+            in_detail=_IN_DETAIL,
         )
         return report_data(store, question)
 

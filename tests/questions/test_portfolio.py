@@ -15,9 +15,11 @@ from ctsync.questions.portfolio.portfolio import (
     PortfolioQuestion,
     PortfolioRow,
     find_portfolio,
+    portfolio_page,
 )
 from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet, PortfolioSort
-from ctsync.questions.portfolio.portfolio_trials import Milestone
+from ctsync.questions.portfolio.portfolio_index import PortfolioIndex
+from ctsync.questions.portfolio.portfolio_trials import Milestone, read_portfolio
 from ctsync.record.flags import FlagId
 from ctsync.store.store import Store
 from ctsync.sync.watches.refresh_facts import refresh_facts
@@ -244,3 +246,20 @@ def test_a_start_that_moved_across_the_registration_has_its_flag(kept: Store) ->
 def test_nothing_is_followed(store: Store) -> None:
     found = ask(store)
     assert (found.total, found.rows, found.next_after) == (0, (), None)
+
+
+def test_an_index_that_is_asked_again_answers_as_a_new_one_does(kept: Store) -> None:
+    as_of = date(2026, 2, 2)
+    trials = read_portfolio(kept, as_of=as_of)
+    index = PortfolioIndex(trials)
+    questions = [
+        PortfolioQuestion(chosen, text, sort, descending)
+        for chosen in ({}, {PortfolioFacet.WATCH: ["asthma"]})
+        for text in ("", "drugomab", "asthma SEVERE", "nothing")
+        for sort in (PortfolioSort.SLIP, PortfolioSort.TITLE)
+        for descending in (True, False)
+    ]
+    for asked in [*questions, *reversed(questions)]:
+        found = portfolio_page(kept, index, asked, as_of=as_of)
+        assert found == portfolio_page(kept, PortfolioIndex(trials), asked, as_of=as_of)
+        assert found == find_portfolio(kept, asked, today=TODAY)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from ctsync.errors import RegistryError
-from ctsync.model import NctId
+from ctsync.model import Level, NctId
 from ctsync.questions.changes.coverage import coverage_of
 from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.report.report import Window
@@ -83,3 +84,28 @@ def test_a_trial_that_the_newest_run_did_not_request_is_not_counted(
     replay.catalogue.advance()
     make_sync().run([ONE])
     assert reasons(store) == {TWO: "not seen yet in the registry data of 2026-02-03"}
+
+
+def test_trials_beyond_the_detailed_ones_have_their_changes_but_no_record_facts(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    watch(store, ONE, TWO)
+    conditions = {"conditions": ["Asthma"]}
+    publish(replay, ONE, TWO, conditionsModule=conditions)
+    make_sync().run(store.watched.ids())
+    replay.catalogue.advance()
+    publish(replay, ONE, overallStatus="TERMINATED", conditionsModule=conditions)
+    publish(replay, TWO, overallStatus="ACTIVE_NOT_RECRUITING", conditionsModule=conditions)
+    make_sync().run(store.watched.ids())
+    window = Window(None, datetime(2026, 3, 20, tzinfo=UTC))
+
+    complete = report_data(store, ReportQuestion(window))
+    worst, other = complete.trials
+    assert (worst.nct_id, worst.level) == (ONE, Level.CRITICAL)
+    assert worst.heading.conditions == ("Asthma",)
+    found = report_data(store, ReportQuestion(window, in_detail=1))
+    assert found.trials[0] == worst
+    assert found.trials[1].changes == other.changes
+    assert found.trials[1].heading == replace(other.heading, conditions=(), keywords=(), acronym="")
+    assert found.trials[1].timeline is None
+    assert found.headline == complete.headline

@@ -103,7 +103,8 @@ def watch_of(texts: Sequence[str], name: str) -> ListedWatch:
         name, text, {"query.cond": text}, LOAD, matching=3, left=1, trials=trials,
         merged=(MergedTrialRow(an_id(9), an_id(1), text),),
     )  # fmt: skip
-    return ListedWatch(row, keys)
+    listed = sorted(trials, key=lambda trial: trial.left_at is None)
+    return ListedWatch(row, keys, tuple(listed))
 
 
 def runs_of(texts: Sequence[str]) -> list[RunRow]:

@@ -54,6 +54,15 @@ def test_a_watch_says_why_each_trial_is_in_it_or_left_it() -> None:
     assert "merged into NCT00000001" in words
 
 
+def test_a_long_watch_names_the_list_of_all_its_trials() -> None:
+    watch = watch_of(["a"] * 7, "oncology & more")
+    page = watches_page(HERE, [replace(watch, listed=watch.listed[:3])])
+
+    assert "4 more trials: list all of them" in words_of(page)
+    assert 'href="trials.html?watch=oncology+%26+more"' in page
+    assert an_id(7) not in page
+
+
 def test_runs_are_listed_with_their_verdict_and_error() -> None:
     found = runs_of(TEXTS)
     found[0] = replace(found[0], verdict=Verdict.OK, error=None, notices=())

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ctsync.store.store import Store
 
 HOST, PORT = "127.0.0.1", 8337
-_CACHE_KIB = 8 * 1024
+_CACHE_KIB = 4 * 1024
 """Page cache of a connection; as the server has several, the usual one would take more memory."""
 _COLLECT_AFTER = 20_000
 _ROOT_PATH = re.compile(r"(/[\w.~-]+)*")

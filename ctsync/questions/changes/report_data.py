@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ctsync.model import KeyFields, NctId, StoredEvent
 from ctsync.questions.changes.changes import find_changes
@@ -13,7 +13,7 @@ from ctsync.questions.trial.record_facts import RecordFacts, read_facts
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.registry.notices import Notice, read_notices
-from ctsync.report.build import Scope, build
+from ctsync.report.build import Scope, build, worst_first
 from ctsync.report.report import Report, Window
 from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.report.rows.report_row import ReportRow
@@ -29,8 +29,10 @@ class ReportQuestion:
 
     The trials are `ids`, else those of `watch`, else all watched trials. `limit` is the most
     changes that are shown; the rest are counted. `drawn` says whether a timeline is needed for
-    each trial. `selection` holds the filters, which apply to the net changes over the window.
-    `rates` are the base rates shown beside changes; with None, changes have no context.
+    each trial. `in_detail` is the most trials, worst first, whose records are read: the others have
+    a heading without condition, no flags and no timeline. `selection` holds the filters, which
+    apply to the net changes over the window. `rates` are the base rates shown beside changes; with
+    None, changes have no context.
     """
 
     window: Window
@@ -39,6 +41,7 @@ class ReportQuestion:
     ids: tuple[NctId, ...] = ()
     limit: int | None = None
     drawn: bool = True
+    in_detail: int | None = None
     selection: ReportFilter = EVERY_CHANGE
     rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
 
@@ -63,27 +66,40 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
     if question.selection.sponsor:
         require_sponsor(store, question.selection.sponsor, keys, followed)
     coverage = coverage_of(store, followed)
-    facts = _facts(store, events, window)
     scope = Scope(
         title=question.title,
         watched=coverage.watched if coverage else store.watched.count(followed),
         coverage=coverage,
         keys=keys,
-        timelines={
-            nct_id: trace(versions, stands_from(versions), until=window.until.date())
-            for nct_id, versions in store.versions.of_many(
-                changed if question.drawn else ()
-            ).items()
-        },
         limit=question.limit,
         notices=notices,
-        headings=facts.headings,
-        flags=facts.flags,
-        flagged_on=facts.flagged_on,
         selection=question.selection,
         rates=question.rates,
     )
+    scope = _with_details(store, scope, events, question)
     return build(events, window=window, scope=scope)
+
+
+def _with_details(
+    store: Store, scope: Scope, events: Sequence[StoredEvent], question: ReportQuestion
+) -> Scope:
+    """Add what the records of the trials say, and their timelines."""
+    if question.in_detail is not None:
+        detailed = frozenset(worst_first(events, scope)[: question.in_detail])
+        events = [stored for stored in events if stored.nct_id in detailed]
+    facts = _facts(store, events, question.window)
+    drawn = sorted({stored.nct_id for stored in events}) if question.drawn else ()
+    until = question.window.until.date()
+    return replace(
+        scope,
+        timelines={
+            nct_id: trace(versions, stands_from(versions), until=until)
+            for nct_id, versions in store.versions.of_many(drawn).items()
+        },
+        headings=facts.headings,
+        flags=facts.flags,
+        flagged_on=facts.flagged_on,
+    )
 
 
 def _last_keys(store: Store, ids: Sequence[NctId]) -> dict[NctId, KeyFields]:

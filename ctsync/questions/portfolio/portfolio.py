@@ -16,11 +16,10 @@ from ctsync.questions.portfolio.portfolio_filter import (
     FacetRow,
     PortfolioFacet,
     PortfolioSort,
-    filtered,
-    in_order,
     phases_of,
     require_values,
 )
+from ctsync.questions.portfolio.portfolio_index import PortfolioIndex
 from ctsync.questions.portfolio.portfolio_trials import Milestone, PortfolioTrial, read_portfolio
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.flags import FlagId
@@ -202,27 +201,27 @@ def find_portfolio(
     Raises UsageError if no followed trial has a value of a filter, and for an unknown cursor.
     """
     as_of = flag_day(store, today)
-    return portfolio_page(
-        store, read_portfolio(store, as_of=as_of), question or PortfolioQuestion(), as_of=as_of
-    )
+    index = PortfolioIndex(read_portfolio(store, as_of=as_of))
+    return portfolio_page(store, index, question or PortfolioQuestion(), as_of=as_of)
 
 
 def portfolio_page(
-    store: Store, trials: Sequence[PortfolioTrial], asked: PortfolioQuestion, *, as_of: date
+    store: Store, index: PortfolioIndex, asked: PortfolioQuestion, *, as_of: date
 ) -> PortfolioPageRow:
     """Return a page of trials that `read_portfolio` returned for this day.
 
-    A program that answers many questions can keep the trials until the next run.
+    A program that answers many questions can keep the index until the next run.
     """
-    require_values(trials, asked.chosen)
-    found, facets = filtered(trials, asked.chosen, asked.text)
-    ordered = in_order(found, asked.sort, descending=asked.descending)
+    require_values(index.trials, asked.chosen)
+    ordered, facets = index.find(
+        asked.chosen, asked.text, sort=asked.sort, descending=asked.descending
+    )
     start = _start(ordered, asked)
     end = len(ordered) if asked.limit is None else min(start + asked.limit, len(ordered))
     shown = ordered[start:end]
     return PortfolioPageRow(
         as_of=as_of,
-        followed=len(trials),
+        followed=len(index.trials),
         total=len(ordered),
         page=1 if asked.limit is None else start // asked.limit + 1,
         rows=tuple(portfolio_rows(store, shown, as_of=as_of)),

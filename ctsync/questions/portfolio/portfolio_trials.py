@@ -60,6 +60,7 @@ def read_portfolio(store: Store, *, as_of: date) -> list[PortfolioTrial]:
     watches = store.portfolio.watches(are_moved=any(head.moved_to for head in heads))
     changes = store.portfolio.last_changes()
     day = f"{as_of}"
+    texts: dict[str, str] = {}
     found = []
     for head in heads:
         nct_id = head.nct_id
@@ -69,7 +70,7 @@ def read_portfolio(store: Store, *, as_of: date) -> list[PortfolioTrial]:
         found.append(
             PortfolioTrial(
                 nct_id,
-                head,
+                _compact(head, texts),
                 facts,
                 _flags(head, facts, as_of=as_of),
                 *_next_milestone(head, facts, day),
@@ -84,6 +85,12 @@ def read_portfolio(store: Store, *, as_of: date) -> list[PortfolioTrial]:
 def last_day(text: str | None) -> str | None:
     """Return the last day that a registry date may mean; None for any other text."""
     return None if text is None else _last_day(text)
+
+
+def _compact(head: PortfolioHead, texts: dict[str, str]) -> PortfolioHead:
+    """Return a head in less memory: its equal texts are those of other trials, and no facts."""
+    values = (texts.setdefault(one, one) if type(one) is str else one for one in head[:-1])
+    return PortfolioHead._make([*values, None])
 
 
 def _facts(store: Store, head: PortfolioHead) -> PortfolioFacts:

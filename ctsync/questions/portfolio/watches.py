@@ -123,23 +123,29 @@ def query_text(watch: Watch | WatchRow) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ListedWatch:
-    """A watch, with the newest key fields of its trials; a trial without a record has none."""
+    """A watch and the trials to list, those that left first, then by id.
+
+    `keys` are the newest key fields of the listed trials; a trial without a record has none.
+    """
 
     row: WatchRow
     keys: Mapping[NctId, KeyFields]
+    listed: tuple[WatchedTrialRow, ...]
 
 
-def list_watches(store: Store) -> tuple[ListedWatch, ...]:
-    """List the watches with their trials."""
+def list_watches(store: Store, *, most: int | None = None) -> tuple[ListedWatch, ...]:
+    """List the watches with their trials, `most` of each if given."""
     watches = store.watches.all()
     facts = member_facts(store, watches)
-    keys = store.versions.newest_keys({one.nct_id for watch in watches for one in watch.trials})
+    rows = [watch_row(watch, facts) for watch in watches]
+    listed = [
+        tuple(sorted(row.trials, key=lambda trial: (trial.left_at is None, trial.nct_id))[:most])
+        for row in rows
+    ]
+    keys = store.versions.newest_keys({one.nct_id for trials in listed for one in trials})
     return tuple(
-        ListedWatch(
-            watch_row(watch, facts),
-            {one.nct_id: keys[one.nct_id] for one in watch.trials if one.nct_id in keys},
-        )
-        for watch in watches
+        ListedWatch(row, {t.nct_id: keys[t.nct_id] for t in trials if t.nct_id in keys}, trials)
+        for row, trials in zip(rows, listed, strict=True)
     )
 
 
@@ -166,9 +172,7 @@ def members_of(store: Store, name: str) -> Sequence[NctId]:
 
 def followed_trials(store: Store, *, watch: str | None = None) -> Sequence[NctId]:
     """Return the stored trials that one watch, or any watch, follows."""
-    followed = store.watched.ids(TrialSelection(watch=watch))
-    stored = store.trials.heads(followed)
-    return [nct_id for nct_id in followed if nct_id in stored]
+    return store.watched.stored_ids(TrialSelection(watch=watch))
 
 
 SCHEMAS = {"watch": WatchRow}

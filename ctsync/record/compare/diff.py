@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cache
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ import orjson
 from ctsync.model import MISSING, FieldChange, JsonObject, PathStep, Record
 from ctsync.record.compare.align import Names, align
 from ctsync.record.compare.canonical import seal
+from ctsync.record.compare.own_copy import own_copy
 from ctsync.record.fields.field_types import Shape
 from ctsync.record.fields.table import field_at, listing_at
 
@@ -94,11 +96,8 @@ def diff(before: Record, after: Record) -> list[FieldChange]:
     """
     if before.canonical == after.canonical:
         return []
-    # DeepDiff imports pandas and polars if they are installed: two seconds that only a diff needs
-    from deepdiff import DeepDiff  # noqa: PLC0415 - see above
-
     parts = {part.place.path: part for part in _object_parts(before.body, after.body, _Place())}
-    found = DeepDiff(
+    found = _deep_diff()(
         {(p, n): _comparable(v) for p, part in parts.items() for n, v in part.before.items()},
         {(p, n): _comparable(v) for p, part in parts.items() for n, v in part.after.items()},
         view="tree",
@@ -107,6 +106,27 @@ def diff(before: Record, after: Record) -> list[FieldChange]:
     )
     paths = (level.path(output_format="list") for levels in found.values() for level in levels)
     return sorted((parts[path].change(name) for ((path, name),) in paths), key=_rank)
+
+
+def _deep_diff() -> Callable[..., Any]:
+    """Return DeepDiff: the one that is loaded already, else our own copy."""
+    if "deepdiff" in sys.modules:
+        from deepdiff import DeepDiff  # noqa: PLC0415 - only a diff needs it
+
+        return DeepDiff
+    return _own_deep_diff()
+
+
+@cache
+def _own_deep_diff() -> Callable[..., Any]:
+    """Import DeepDiff without numpy, pandas and polars: 110 MB and a second of each first diff.
+
+    It imports them if they are installed, to recognize their values. Records are JSON and never
+    hold one. This would be wrong for other values, which is why the copy is ours alone.
+    """
+    with own_copy("deepdiff", without=frozenset({"numpy", "pandas", "polars"})):
+        from deepdiff import DeepDiff  # noqa: PLC0415 - only a diff needs it
+    return DeepDiff
 
 
 def _comparable(value: Any) -> Any:

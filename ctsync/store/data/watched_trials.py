@@ -193,6 +193,17 @@ class WatchedTrialReads(Reads):
             members = _members(selection).order_by(WATCHED_TRIALS.c.nct_id)
             return tuple(NctId(nct_id) for nct_id in connection.scalars(members))
 
+    def stored_ids(self, selection: TrialSelection) -> tuple[NctId, ...]:
+        """Return the ids of the selected trials that have a stored version, in order.
+
+        The selection names no trials.
+        """
+        stored = select(TRIALS.c.nct_id).where(TRIALS.c.head_snapshot_id.is_not(None))
+        members = _members(selection).where(WATCHED_TRIALS.c.nct_id.in_(stored))
+        with self._reading() as connection:
+            found = connection.scalars(members.order_by(WATCHED_TRIALS.c.nct_id))
+            return tuple(NctId(nct_id) for nct_id in found)
+
     def lack_successor(self, old: NctId, new: NctId) -> bool:
         """Return whether a watch has the trial `old` but not `new`, which took it over."""
         heir = WATCHED_TRIALS.alias("heir")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
 from ctsync.model import KeyFields, NctId
 from ctsync.questions.portfolio.watches import ListedWatch, WatchedTrialRow, query_text
@@ -30,7 +31,10 @@ class MemberRow:
 
 @dataclass(frozen=True, slots=True)
 class WatchSection:
-    """One watch with its trials; `query` is empty if it follows named trials only."""
+    """One watch with its trials; `query` is empty if it follows named trials only.
+
+    `trials` is their number. `all_href` lists all of them if `rows` are not all.
+    """
 
     name: str
     origin: str
@@ -40,6 +44,8 @@ class WatchSection:
     left: int
     named: int
     rows: tuple[MemberRow, ...]
+    trials: int
+    all_href: str
     is_open: bool
     feed: FeedLinks | None
 
@@ -62,14 +68,22 @@ def _section(one: ListedWatch, frame: Frame) -> WatchSection:
         left=row.left,
         named=sum(not trial.by_query for trial in row.trials),
         rows=tuple(_rows(one)),
+        trials=len(row.trials) + len(row.merged),
+        all_href=_trials_of(row.name, frame) if len(one.listed) < len(row.trials) else "",
         is_open=len(row.trials) <= _MOST_OPEN,
         feed=frame.links.watch_feed(row.name) if frame.links else None,
     )
 
 
+def _trials_of(watch: str, frame: Frame) -> str:
+    """Return the address of the list of a watch's trials, which only a server has."""
+    query = urlencode({"watch": watch}, errors="replace")
+    return f"{frame.links.trials}?{query}" if frame.links else ""
+
+
 def _rows(one: ListedWatch) -> Iterator[MemberRow]:
-    """Yield the trials: those that left first, then the others by id, then those merged."""
-    for trial in sorted(one.row.trials, key=lambda t: (t.left_at is None, t.nct_id)):
+    """Yield the listed trials, then those merged."""
+    for trial in one.listed:
         key = one.keys.get(trial.nct_id, KeyFields())
         yield MemberRow(
             trial.nct_id,

@@ -30,15 +30,26 @@ class NewestValues:
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._kept: dict[str, tuple[Hashable, Any]] = {}
 
-    def get(self, name: str, key: Hashable, make: Callable[[], ValueT]) -> ValueT:
-        """Return the value of this name and key."""
+    def get(
+        self, name: str, key: Hashable, make: Callable[[], ValueT], *, keeps_older: bool = False
+    ) -> ValueT:
+        """Return the value of this name and key.
+
+        With `keeps_older`, `older` returns the value of another key until this one is made.
+        """
         with self._locks[name]:
             kept = self._kept.get(name)
             if kept is None or kept[0] != key:
-                self._kept.pop(name, None)  # before the next one: two would double the memory
+                if not keeps_older:
+                    self._kept.pop(name, None)  # before the next one: two would double the memory
                 kept = self._kept[name] = key, make()
             value: ValueT = kept[1]
             return value
+
+    def older(self, name: str) -> Any:
+        """Return the kept value if another request is making a newer one, else None."""
+        kept = self._kept.get(name)
+        return kept[1] if kept is not None and self._locks[name].locked() else None
 
 
 class PageCache:

@@ -20,12 +20,14 @@ from ctsync.web.server.kept_values import Content
 from ctsync.web.server.page_request import PageRequest, html
 
 _MOST_RUNS = 500
+_MOST_TRIALS = 200
+"""Most trials of a watch on the page; the list of trials has all."""
 
 
 def watches(asked: PageRequest) -> Content:
     """The watches, and why each trial is in one or left it."""
     asked.parameters.require_known(())
-    return html(watches_page(asked.frame, list_watches(asked.store)))
+    return html(watches_page(asked.frame, list_watches(asked.store, most=_MOST_TRIALS)))
 
 
 def runs(asked: PageRequest) -> Content:

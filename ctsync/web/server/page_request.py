@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -11,7 +11,7 @@ from ctsync.model import NctId
 from ctsync.nct_id import parse_nct_id
 from ctsync.questions.changes.rules import own_thresholds, thresholds_in_force
 from ctsync.questions.portfolio.base_rates import rates_in_use
-from ctsync.questions.portfolio.portfolio_trials import PortfolioTrial
+from ctsync.questions.portfolio.portfolio_index import PortfolioIndex
 from ctsync.record.context import BaseRates
 from ctsync.report.addresses import Addresses
 from ctsync.report.report import Window
@@ -41,7 +41,7 @@ class PageRequest:
     parameters: QueryParameters
     path: Mapping[str, str]
     origin: str
-    portfolio: Callable[[], tuple[date, Sequence[PortfolioTrial]]]
+    portfolio: Callable[[], tuple[date, PortfolioIndex]]
 
     @property
     def frame(self) -> Frame:

@@ -9,7 +9,6 @@ from ctsync.model import Level
 from ctsync.questions.changes.filters import parse_phase, parse_word
 from ctsync.questions.portfolio.milestones import find_milestones
 from ctsync.questions.portfolio.portfolio import (
-    PAGE,
     PortfolioPageRow,
     PortfolioQuestion,
     portfolio_page,
@@ -23,6 +22,8 @@ from ctsync.web.server.page_request import PageRequest, html
 from ctsync.web.server.query_parameters import QueryParameters
 
 _MOST_PAGES = 10_000
+_ROWS = 50
+"""Rows of a page: half as many as of a file, because readers wait while they are drawn."""
 _NAMES = ("q", "sort", "dir", "page", "all", *(facet.value for facet in PortfolioFacet))
 _MEDIA_TYPES = {
     PortfolioFormat.CSV: "text/csv",
@@ -38,8 +39,8 @@ def trials(asked: PageRequest) -> Content:
     `all` names a facet whose values are listed in full.
     """
     view = _view(asked.parameters)
-    found = _found(asked, view, limit=PAGE)
-    pages = max(1, -(-found.total // PAGE))
+    found = _found(asked, view, limit=_ROWS)
+    pages = max(1, -(-found.total // _ROWS))
     if view.page > pages:
         raise UsageError(f"there is no page {view.page} of these trials; the last is {pages}")
     return html(served_trials_page(asked.frame, found, view, pages=pages))
@@ -64,7 +65,7 @@ def calendar(asked: PageRequest) -> Content:
 
 
 def _found(asked: PageRequest, view: TrialsView, *, limit: int | None) -> PortfolioPageRow:
-    as_of, trials = asked.portfolio()
+    as_of, index = asked.portfolio()
     usual = portfolio_question(view.chosen, view.text, sort=view.sort or PortfolioSort.CHANGED)
     question = PortfolioQuestion(
         usual.chosen,
@@ -74,7 +75,7 @@ def _found(asked: PageRequest, view: TrialsView, *, limit: int | None) -> Portfo
         page=view.page,
         limit=limit,
     )
-    return portfolio_page(asked.store, trials, question, as_of=as_of)
+    return portfolio_page(asked.store, index, question, as_of=as_of)
 
 
 def _view(given: QueryParameters) -> TrialsView:

@@ -6,8 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -26,6 +25,7 @@ from ctsync.errors import (
     UsageError,
 )
 from ctsync.questions.portfolio.flags import flag_day
+from ctsync.questions.portfolio.portfolio_index import PortfolioIndex
 from ctsync.questions.portfolio.portfolio_trials import read_portfolio
 from ctsync.questions.portfolio.watches import followed_trials
 from ctsync.report.addresses import Addresses
@@ -40,16 +40,26 @@ from ctsync.web.server.query_parameters import QueryParameters
 
 log = logging.getLogger(__name__)
 
-_KEPT_BYTES = 24 * 2**20
+_KEPT_BYTES = 12 * 2**20
 _LARGEST_KEPT = 2 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """What the trials, and what the pages depend on."""
+    """What the trials, and what the pages depend on; `run` is the id of a run that goes on."""
 
     trials: tuple[object, ...]
     pages: str
+    run: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Portfolio:
+    """The followed trials on a day, and the keys of the pages that show them."""
+
+    keys: _Keys
+    as_of: date
+    index: PortfolioIndex
 
 
 class ServedSite:
@@ -100,6 +110,9 @@ class ServedSite:
     ) -> Response:
         now = self.clock.now()
         keys = self._keys(store.revisions.now(), now)
+        older = self._older_portfolio(keys)
+        if older is not None:
+            keys = older.keys
         origin = self._origin(request)
         address = (request.scope["path"], request.scope["query_string"], origin)
         tag = hashlib.sha256(repr((keys.pages, address)).encode()).hexdigest()[:32]
@@ -120,7 +133,7 @@ class ServedSite:
                     parameters=parameters,
                     path=request.path_params,
                     origin=origin,
-                    portfolio=lambda: self._portfolio(store, keys, now),
+                    portfolio=lambda: self._portfolio(store, keys, now, older),
                 )
             )
 
@@ -129,23 +142,39 @@ class ServedSite:
             headers["Content-Disposition"] = f'attachment; filename="{content.filename}"'
         return Response(content.body, headers=headers, media_type=content.media_type)
 
-    def _portfolio(self, store: Store, keys: _Keys, now: datetime) -> Any:
-        as_of = flag_day(store, now.date())
-        key = (*keys.trials, as_of)
-        trials = self._values.get("trials", key, lambda: read_portfolio(store, as_of=as_of))
-        return as_of, trials
+    def _older_portfolio(self, keys: _Keys) -> _Portfolio | None:
+        """Return the trials of a minute ago while another request reads those of the same run.
+
+        Without them, all readers would wait for each other at every new minute of a sync.
+        """
+        older: _Portfolio | None = self._values.older("portfolio")
+        is_of_run = older is not None and keys.run is not None and older.keys.run == keys.run
+        return older if is_of_run else None
+
+    def _portfolio(
+        self, store: Store, keys: _Keys, now: datetime, older: _Portfolio | None
+    ) -> tuple[date, PortfolioIndex]:
+        if older is None:
+            as_of = flag_day(store, now.date())
+            older = self._values.get(
+                "portfolio",
+                (*keys.trials, as_of),
+                lambda: _Portfolio(keys, as_of, PortfolioIndex(read_portfolio(store, as_of=as_of))),
+                keeps_older=keys.run is not None,
+            )
+        return older.as_of, older.index
 
     def _keys(self, revision: Revision, now: datetime) -> _Keys:
         """Return what the answers depend on.
 
-        While a sync writes, pages are up to a minute old: each of its commits would otherwise make
+        While a sync writes, pages are a minute or two old: each of its commits would otherwise make
         all of them again. The hour is part of the key because the first page warns of an old sync.
         """
         is_written = revision.finished is None
         rows = f"{now:%Y-%m-%dT%H:%M}" if is_written else revision.rows
         trials = (revision.run, revision.finished, rows, revision.watches)
         pages = (*trials, revision.deliveries, f"{now:%Y-%m-%dT%H}", *self._fixed)
-        return _Keys(trials, repr(pages))
+        return _Keys(trials, repr(pages), revision.run if is_written else None)
 
     def _origin(self, request: Request) -> str:
         """Return the address of the server for links in feeds."""

@@ -6,7 +6,9 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -14,6 +16,7 @@ from starlette.testclient import TestClient
 import ctsync
 from ctsync.config.settings import Settings
 from ctsync.model import Verdict
+from ctsync.questions.portfolio.portfolio_trials import PortfolioTrial, read_portfolio
 from ctsync.store.store import Store, open_for_reading, open_store
 from ctsync.web.server.application import create_app
 from ctsync.web.server.kept_values import Content, NewestValues, PageCache
@@ -103,6 +106,61 @@ def test_pages_follow_the_database_and_the_list_is_kept_while_a_sync_writes(
         assert tag_of(client) == during
         clock.elapsed += 60
         assert tag_of(client) != during
+
+
+def test_an_older_value_is_there_only_while_a_newer_one_is_made() -> None:
+    values = NewestValues()
+    during: list[object] = []
+
+    def make() -> str:
+        during.append(values.older("list"))
+        return "new"
+
+    assert values.older("list") is None
+    assert values.get("list", 1, lambda: "old") == "old"
+    assert values.older("list") is None
+    assert values.get("list", 2, make, keeps_older=True) == "new"
+    assert values.get("list", 3, make) == "new"
+    assert during == ["old", None]  # two large values at a time only if a reader may have the older
+    assert values.older("list") is None
+
+
+def test_a_reader_has_the_list_of_a_minute_ago_while_another_request_reads_the_next(
+    own_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, clock = f"sqlite:///{own_file}", StillClock(NOW)
+    is_reading, may_end = threading.Event(), threading.Event()
+
+    def slow(*args: Any, **options: Any) -> list[PortfolioTrial]:
+        is_reading.set()
+        assert may_end.wait(20)
+        return read_portfolio(*args, **options)
+
+    app = create_app(lambda: open_for_reading(url, clock=clock), Settings(), clock=clock)
+    with open_store(url, clock=clock) as store, TestClient(app) as client:
+        with store.unit() as unit:
+            run = unit.runs.begin("sync", clock.now())
+        before = tag_of(client)
+        monkeypatch.setattr("ctsync.web.server.served_site.read_portfolio", slow)
+        clock.elapsed += 60
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(tag_of, client)
+            assert is_reading.wait(20)
+            meanwhile = tag_of(client)
+            searched = client.get("/trials?q=nothing")
+            with store.unit() as unit:
+                unit.runs.finish(run, finished=clock.now(), verdict=Verdict.OK)
+            after = pool.submit(tag_of, client)
+            time.sleep(0.05)
+            is_waiting = not after.done()
+            may_end.set()
+            made = first.result(20)
+        assert meanwhile == before
+        assert searched.status_code == 200
+        assert made != before
+        assert is_waiting  # a finished run has its own list only
+        assert after.result(20) not in {before, made}
+        assert tag_of(client) == after.result()
 
 
 def test_a_database_that_is_missing_or_replaced_is_found_without_a_restart(
