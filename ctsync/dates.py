@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -84,17 +85,12 @@ class PartialDate:
     @property
     def first(self) -> date:
         """The first day the date may mean."""
-        return date.fromisoformat((self.text + _EARLIEST)[:10])
+        return _days_of(self.text)[0]
 
     @property
     def last(self) -> date:
         """The last day the date may mean."""
-        first = self.first
-        if self.precision is Precision.DAY:
-            return first
-        if self.precision is Precision.YEAR:
-            return date(first.year, 12, 31)
-        return date(first.year, first.month, calendar.monthrange(first.year, first.month)[1])
+        return _days_of(self.text)[1]
 
     def coarsened(self, precision: Precision) -> PartialDate:
         """Return the date at `precision`, or unchanged if it is already coarser."""
@@ -123,6 +119,19 @@ class PartialDate:
             and coarser is not Precision.DAY
             and self.precision is not later.precision,
         )
+
+
+@lru_cache(maxsize=8192)
+def _days_of(text: str) -> tuple[date, date]:
+    """Return the first and the last day of a date. Cached: trials share few dates."""
+    first = date.fromisoformat((text + _EARLIEST)[:10])
+    match _BY_LENGTH[len(text)]:
+        case Precision.DAY:
+            return first, first
+        case Precision.YEAR:
+            return first, date(first.year, 12, 31)
+        case _:
+            return first, first.replace(day=calendar.monthrange(first.year, first.month)[1])
 
 
 class Clock(Protocol):

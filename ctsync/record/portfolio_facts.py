@@ -2,7 +2,7 @@
 
 The facts follow from one record alone and hold for every day: a flag has the day from which it is
 true. They are stored, because reading 10,000 records takes seconds. `FORM` increases if the same
-record would give other facts.
+record would give other facts, also those of `record/flags/` that are stored beside them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ctsync.record.compare.canonical import key_fields
 from ctsync.record.flags import FlagId, flags_of, shown_flags
 from ctsync.record.registry.unknown_status import forecast
 
-FORM = 1
+FORM = 2
 _MOST_NAMES = 100
 """Conditions, countries and interventions kept of a record; a basket trial may list hundreds."""
 

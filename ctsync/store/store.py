@@ -68,6 +68,7 @@ from ctsync.store.database.filesystem import network_file_system
 from ctsync.store.database.marks import MarkReads, MarkWrites
 from ctsync.store.database.pooling import refuse_transaction_pooling
 from ctsync.store.database.tables import MARKS, METADATA
+from ctsync.store.derived.flag_heads import FlagHeadReads
 from ctsync.store.derived.portfolio_heads import PortfolioReads
 from ctsync.store.derived.revision import RevisionReads
 from ctsync.store.derived.text_index import TextIndexReads, TextIndexWrites
@@ -162,6 +163,7 @@ class Store:
         self.damage = DamageReads(database)
         self.times = StoredTimeReads(database)
         self.facts = FactReads(database)
+        self.flag_heads = FlagHeadReads(database)
         self.portfolio = PortfolioReads(database)
         self.revisions = RevisionReads(database)
         self.texts = TextIndexReads(database)

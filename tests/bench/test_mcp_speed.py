@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp.client.client import Client
+from sqlalchemy import text
 
 from ctsync.config.loading import load
 from ctsync.dates import SystemClock
+from ctsync.store.store import open_store
+from ctsync.sync.watches.refresh_facts import refresh_facts
 from ctsync.web.mcp.mcp_server import tool_server
 from tests.bench.test_questions import TRIALS, big_file
 from tests.registry_fixtures import an_id
@@ -36,14 +40,37 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("changes", {"since": "7d", "level": "notable"}),
     ("find", {"conditions": ["status=UNKNOWN"]}),
 )
+FOLLOWED = 600
+OF_FOLLOWED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("flags", {}),
+    ("flags", {"all": True}),
+    ("forecast", {}),
+    ("forecast", {"within": "all"}),
+    ("portfolio", {}),
+)
 
 
 def test_the_cost_of_warm_calls(big_file: Path) -> None:
-    settings = load(None, database_url=f"sqlite:///{big_file}", need_secrets=False)
+    measure(big_file, CALLS)
+
+
+def test_the_cost_of_warm_calls_about_600_followed_trials(big_file: Path) -> None:
+    with open_store(f"sqlite:///{big_file}", clock=SystemClock()) as store:
+        followed = [an_id(trial) for trial in range(FOLLOWED)]
+        with store.unit() as unit:
+            unit.connection.execute(
+                text("DELETE FROM watched_trials WHERE nct_id > :last"), {"last": max(followed)}
+            )
+        print(f"\n{refresh_facts(store)} trials have facts")
+    measure(big_file, OF_FOLLOWED)
+
+
+def measure(file: Path, calls: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    settings = load(None, database_url=f"sqlite:///{file}", need_secrets=False)
 
     async def measuring() -> None:
         async with Client(tool_server(settings, clock=SystemClock())) as client:
-            for name, given in CALLS:
+            for name, given in calls:
                 taken = []
                 for _ in range(ROUNDS):
                     began = time.perf_counter()

@@ -30,6 +30,7 @@ from ctsync.record.flags import (
     shown_flags,
     true_ids,
 )
+from ctsync.record.flags.flag_record import flag_record
 
 Row = dict[str, str]
 
@@ -247,6 +248,27 @@ def test_a_forecast_gives_the_day_on_which_each_flag_becomes_true(
     )
     assert (missed, invented) == ([], [])
     assert set(count) == {flag_id.value for flag_id in BY_TIME}
+
+
+@pytest.mark.slow
+def test_the_stored_part_of_each_record_has_the_same_flags(
+    studies: dict[str, JsonObject],
+) -> None:
+    days = (date.min, date(2010, 5, 1), date(2019, 9, 16), DAY, date.max)
+    first = {"protocolSection": {"statusModule": {"startDateStruct": "2012"}}}
+    differ = size = 0
+    for body in studies.values():
+        written = orjson.dumps(flag_record(body))
+        kept, size = orjson.loads(written), size + len(written)
+        differ += sum(
+            flags_of(body, as_of=day, first=first) != flags_of(kept, as_of=day, first=first)
+            for day in days
+        )
+    print(
+        f"\nflag records: {len(studies)} records on {len(days)} days, {differ} with other flags; "
+        f"{size / len(studies):.0f} bytes each"
+    )
+    assert differ == 0
 
 
 def day_by_day(body: JsonObject) -> Iterator[tuple[FlagId, date]]:

@@ -6,6 +6,7 @@ import orjson
 from sqlalchemy import text
 
 from ctsync.model import NctId, Source
+from ctsync.record.portfolio_facts import FORM
 from ctsync.record.rules.rules import Thresholds
 from ctsync.store.store import Store
 from ctsync.sync.repair import repair
@@ -28,7 +29,7 @@ def test_the_facts_of_followed_trials_are_stored_once(store: Store) -> None:
     fill(store)
     assert refresh_facts(store) == 2
     assert refresh_facts(store) == 0
-    assert [row.nct_id for row in store.facts.current(1)] == [FIRST, SECOND]
+    assert [row.nct_id for row in store.facts.current(FORM)] == [FIRST, SECOND]
     with store.unit() as unit:
         unit.watches.add_trials("mine", {OTHER: None}, FETCHED)
     assert refresh_facts(store) == 1
@@ -45,22 +46,22 @@ def test_a_new_record_replaces_the_facts(store: Store) -> None:
             {"o": OTHER, "id": head.snapshot_id},
         )  # fmt: skip
         assert row.rowcount == 1
-    assert list(store.facts.outdated(1)) == [FIRST]
+    assert list(store.facts.outdated(FORM)) == [FIRST]
     assert refresh_facts(store) == 1
-    assert store.facts.outdated(1) == {}
+    assert store.facts.outdated(FORM) == {}
 
 
 def test_other_rules_make_every_row_outdated(store: Store) -> None:
     fill(store)
     refresh_facts(store)
-    assert list(store.facts.outdated(2)) == [FIRST, SECOND]
+    assert list(store.facts.outdated(FORM + 1)) == [FIRST, SECOND]
 
 
 def test_wrong_facts_are_found_and_repaired(store: Store) -> None:
     fill(store)
     refresh_facts(store)
     assert wrong_facts(store) == []
-    right = store.facts.current(1)
+    right = store.facts.current(FORM)
     with store.unit() as unit:
         wrong = orjson.dumps({"conditions": ["another one"]}).decode()
         unit.connection.execute(
@@ -74,4 +75,4 @@ def test_wrong_facts_are_found_and_repaired(store: Store) -> None:
 
     steps = list(repair(store, [], open_registry=no_registry, thresholds=Thresholds()))  # type: ignore[arg-type]  # never called
     assert [(one.kind, one.where) for one in steps] == [("facts differ", SECOND)]
-    assert store.facts.current(1) == right
+    assert store.facts.current(FORM) == right

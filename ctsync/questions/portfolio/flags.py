@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 
 import orjson
 
 from ctsync.dates import PartialDate
 from ctsync.errors import CorruptBody
-from ctsync.model import STUDY_PAGE, JsonObject, NctId, State, Version
+from ctsync.model import STUDY_PAGE, JsonObject, NctId, Version
 from ctsync.questions.trial.stored_records import stored_versions
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.flags import FLAG_LABELS, Flag, FlagId, FlagState, flags_of, shown_flags
+from ctsync.record.portfolio_facts import FORM
 from ctsync.store.data.watched_trials import TrialSelection
+from ctsync.store.derived.flag_heads import FlagHead
 from ctsync.store.store import Store
 
 _REGISTERED = 0
@@ -86,20 +89,53 @@ def find_flags(store: Store, question: FlagQuestion, *, today: date) -> FoundFla
     Raises UnknownTrial if nothing is stored of a trial that the question names.
     """
     as_of, ids = flag_day(store, today), _trials(store, question)
-    rows: list[TrialFlagRow] = []
+    part = (question.sponsor or "").casefold()
+    heads = store.flag_heads.of(ids, form=FORM)
+    asked = [one for one in heads if part in (one.sponsor or "").casefold()]
+    found: dict[NctId, Sequence[Flag]] = {}
     unreadable: list[NctId] = []
-    trials = 0
-    for nct_id, versions in store.versions.of_many(ids).items():
-        if not _is_of_question(versions, question):
-            continue
-        trials += 1
+    for head in asked:
         try:
-            flags = version_flags(store, versions, as_of=as_of)
+            found[head.nct_id] = _flags_of_head(store, head, as_of)
         except (CorruptBody, ValueError):  # a damaged body must not prevent the other rows
-            unreadable.append(nct_id)
-            continue
-        rows += [flag_row(versions[-1], flag, as_of) for flag in _wanted(flags, question)]
-    return FoundFlags(tuple(rows), as_of, trials, tuple(unreadable))
+            unreadable.append(head.nct_id)
+    found |= _with_day_of_move(store, found, as_of)
+    rows = tuple(
+        _row(head.nct_id, flag, title=head.title, sponsor=head.sponsor, as_of=as_of)
+        for head in asked
+        for flag in _wanted(found.get(head.nct_id, ()), question)
+    )
+    return FoundFlags(rows, as_of, len(asked), tuple(unreadable))
+
+
+def _flags_of_head(store: Store, head: FlagHead, as_of: date) -> tuple[Flag, ...]:
+    """Return the flags of a trial, from what is stored for its record or from the record."""
+    is_registered = head.first_registry_version == _REGISTERED
+    if head.flag_record is not None:
+        return _flags_in(
+            head.flag_record, head.first_start_date, as_of, is_registered=is_registered
+        )
+    body = orjson.loads(store.bodies.read(head.digest))
+    return _flags_of(body, head.first_start_date, as_of, is_registered=is_registered)
+
+
+@lru_cache(maxsize=4096)
+def _flags_in(
+    record: str, first_start: str | None, as_of: date, *, is_registered: bool
+) -> tuple[Flag, ...]:
+    # cached: a server is asked for the same day until the next sync; the rules take 0.1 ms a trial
+    return _flags_of(orjson.loads(record), first_start, as_of, is_registered=is_registered)
+
+
+def _with_day_of_move(
+    store: Store, found: Mapping[NctId, Sequence[Flag]], as_of: date
+) -> dict[NctId, Sequence[Flag]]:
+    """Return the flags of the trials whose start moved, with the day of the move."""
+    moved = [nct_id for nct_id, flags in found.items() if any(map(_is_move, flags))]
+    return {
+        nct_id: [_dated(_known(versions), flag, as_of) for flag in found[nct_id]]
+        for nct_id, versions in store.versions.of_many(moved).items()
+    }
 
 
 def flag_day(store: Store, today: date) -> date:
@@ -113,7 +149,7 @@ def version_flags(store: Store, versions: Sequence[Version], *, as_of: date) -> 
 
     Raises CorruptBody if the record cannot be read.
     """
-    known = [version for version in versions if version.digest is not None]
+    known = _known(versions)
     return flags_of_versions(known, _body(store, known[-1]), as_of=as_of)
 
 
@@ -125,11 +161,9 @@ def flags_of_versions(
     A start that moved to the registration or later is found from any earlier version. That it
     never moved is known only from the version that was registered.
     """
-    found = _flags_since_first(known, body, as_of)
-    has_moved = any(flag.id is FlagId.RETROACTIVELY_PROSPECTIVE for flag in found)
-    if not has_moved and known[0].registry_version != _REGISTERED:
-        return flags_of(body, as_of=as_of)
-    return found
+    first, is_registered = known[0].key.start_date, known[0].registry_version == _REGISTERED
+    found = _flags_of(body, first, as_of, is_registered=is_registered)
+    return tuple(_dated(known, flag, as_of) for flag in found)
 
 
 def shown_flags_of_versions(
@@ -141,16 +175,32 @@ def shown_flags_of_versions(
 
 def _flags_since_first(known: Sequence[Version], body: JsonObject, as_of: date) -> tuple[Flag, ...]:
     """Return the flags of `body`, as if the first version were the one that was registered."""
-    moved = FlagId.RETROACTIVELY_PROSPECTIVE
-    return tuple(
-        replace(flag, since=_moved_on(known, as_of)) if flag.id is moved and flag.is_true else flag
-        for flag in flags_of(body, as_of=as_of, first=_start_of(known[0]))
-    )
+    found = _flags_of(body, known[0].key.start_date, as_of, is_registered=True)
+    return tuple(_dated(known, flag, as_of) for flag in found)
 
 
-def _start_of(version: Version) -> JsonObject:
-    """Return a record with the start date only: the rules read nothing else of a first version."""
-    return {"protocolSection": {"statusModule": {"startDateStruct": version.key.start_date}}}
+def _flags_of(
+    body: JsonObject, first_start: str | None, as_of: date, *, is_registered: bool
+) -> tuple[Flag, ...]:
+    """Return the flags of a record; a start that moved has no day yet."""
+    # the rules read nothing else of a first version
+    first = {"protocolSection": {"statusModule": {"startDateStruct": first_start}}}
+    found = flags_of(body, as_of=as_of, first=first)
+    if is_registered or any(flag.id is FlagId.RETROACTIVELY_PROSPECTIVE for flag in found):
+        return found
+    return flags_of(body, as_of=as_of)
+
+
+def _known(versions: Sequence[Version]) -> list[Version]:
+    return [version for version in versions if version.digest is not None]
+
+
+def _is_move(flag: Flag) -> bool:
+    return flag.id is FlagId.RETROACTIVELY_PROSPECTIVE and flag.is_true
+
+
+def _dated(known: Sequence[Version], flag: Flag, as_of: date) -> Flag:
+    return replace(flag, since=_moved_on(known, as_of)) if _is_move(flag) else flag
 
 
 def flags_shown_with(
@@ -170,8 +220,15 @@ def flags_shown_with(
 
 def flag_row(version: Version, flag: Flag, as_of: date) -> TrialFlagRow:
     """Return the row of a flag of a trial's newest version."""
+    key = version.key
+    return _row(version.nct_id, flag, title=key.brief_title, sponsor=key.lead_sponsor, as_of=as_of)
+
+
+def _row(
+    nct_id: NctId, flag: Flag, *, title: str | None, sponsor: str | None, as_of: date
+) -> TrialFlagRow:
     return TrialFlagRow(
-        nct_id=version.nct_id,
+        nct_id=nct_id,
         flag=flag.id,
         label=FLAG_LABELS[flag.id],
         state=flag.state,
@@ -180,9 +237,9 @@ def flag_row(version: Version, flag: Flag, as_of: date) -> TrialFlagRow:
         words=flag.words,
         inputs=flag.inputs,
         source=flag.source,
-        title=version.key.brief_title,
-        sponsor=version.key.lead_sponsor,
-        url=STUDY_PAGE + version.nct_id,
+        title=title,
+        sponsor=sponsor,
+        url=STUDY_PAGE + nct_id,
     )
 
 
@@ -195,15 +252,8 @@ def _trials(store: Store, question: FlagQuestion) -> Sequence[NctId]:
     return sorted(set(question.ids).intersection(followed)) if question.ids else followed
 
 
-def _is_of_question(versions: Sequence[Version], question: FlagQuestion) -> bool:
-    if not versions or versions[-1].state is not State.PRESENT or versions[-1].digest is None:
-        return False
-    part = (question.sponsor or "").casefold()
-    return part in (versions[-1].key.lead_sponsor or "").casefold()
-
-
-def _wanted(flags: tuple[Flag, ...], question: FlagQuestion) -> Sequence[Flag]:
-    shown = flags if question.all_states else shown_flags(flags)
+def _wanted(flags: Sequence[Flag], question: FlagQuestion) -> Sequence[Flag]:
+    shown = flags if question.all_states else shown_flags(tuple(flags))
     return [
         flag
         for flag in shown

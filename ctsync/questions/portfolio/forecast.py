@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import orjson
 
 from ctsync.errors import CorruptBody
 from ctsync.model import STUDY_PAGE, KeyFields, NctId
 from ctsync.questions.portfolio.flags import flag_day
-from ctsync.record.enum_words import enum_words
-from ctsync.record.flags import Flag, FlagId, coming_flags
+from ctsync.record.flags.expected_flags import ExpectedFlag, expected_flags
+from ctsync.record.portfolio_facts import FORM
 from ctsync.record.registry.unknown_status import Outlook, forecast
 from ctsync.store.data.watched_trials import TrialSelection
+from ctsync.store.derived.flag_heads import ForecastHead
 from ctsync.store.store import Store
 
 UNKNOWN_RULE = "the registry's rule for the status Unknown, measured on 1,178 records"
@@ -119,72 +120,77 @@ def forecast_changes(
     newest load seen, because later changes of the registry are not known.
     """
     ids = store.watched.ids(TrialSelection(watch=watch))
-    coming = [one for one in _expected(store, ids, today) if not what or one.what in what]
+    coming = [one for one in _coming(store, ids, today) if not what or one.what in what]
     near = [one for one in coming if within is None or one.on <= today + within]
-    return Forecast(tuple(near), len(ids), len(coming) - len(near))
+    return Forecast(tuple(_with_keys(store, near)), len(ids), len(coming) - len(near))
 
 
 def expected_of_trial(store: Store, nct_id: NctId, today: date) -> Iterator[ExpectedChangeRow]:
     """Yield what will happen to one trial, soonest first."""
-    for one in _expected(store, [nct_id], today):
+    for one in _with_keys(store, _coming(store, [nct_id], today)):
         yield expected_change_row(one, today)
 
 
-def _expected(store: Store, ids: Sequence[NctId], today: date) -> list[ExpectedChange]:
-    keys, seen = store.versions.newest_keys(ids), flag_day(store, today)
-    found = [*_unknown(keys, seen), *_flags(store, keys, seen)]
-    return sorted(found, key=lambda one: (one.on, one.nct_id, one.what))
+class _Coming(NamedTuple):
+    """What will happen to a trial; sorts by day, trial and what."""
+
+    on: date
+    nct_id: NctId
+    what: Expectation
+    is_overdue: bool
+    why: str
+    rule: str
 
 
-def _unknown(keys: Mapping[NctId, KeyFields], seen: date) -> Iterator[ExpectedChange]:
-    for nct_id, key in keys.items():
-        found = forecast(key, seen)
+def _with_keys(store: Store, coming: Iterable[_Coming]) -> Iterator[ExpectedChange]:
+    """Yield the expected changes, soonest first, after reading the key fields of their trials."""
+    ordered = sorted(coming)
+    keys = store.versions.newest_keys({one.nct_id: None for one in ordered})
+    # a trial that a sync has just marked as gone has no key any more
+    for one in (one for one in ordered if one.nct_id in keys):
+        yield ExpectedChange(
+            one.nct_id,
+            keys[one.nct_id],
+            one.what,
+            one.on,
+            is_overdue=one.is_overdue,
+            why=one.why,
+            rule=one.rule,
+        )
+
+
+def _coming(store: Store, ids: Sequence[NctId], today: date) -> Iterator[_Coming]:
+    """Yield what will happen after the newest load; `ctsync flags` lists flags that are true."""
+    seen = flag_day(store, today)
+    day = f"{seen}"
+    for head in store.flag_heads.expected(ids, form=FORM):
+        found = forecast(_unknown_key(head), seen)
         if found.on is not None:
             is_overdue = found.outlook is Outlook.OVERDUE
-            yield ExpectedChange(
-                nct_id, key, Expectation.UNKNOWN, found.on, is_overdue=is_overdue, why=found.why
+            yield _Coming(
+                found.on, head.nct_id, Expectation.UNKNOWN, is_overdue, found.why, UNKNOWN_RULE
             )
+        for flag in _flags(store, head):
+            if flag.on > day:
+                on, what = date.fromisoformat(flag.on), Expectation(flag.flag)
+                yield _Coming(on, head.nct_id, what, is_overdue=False, why=flag.why, rule=flag.rule)
 
 
-def _flags(store: Store, keys: Mapping[NctId, KeyFields], seen: date) -> Iterator[ExpectedChange]:
-    """Yield the flags that become true after `seen`; `ctsync flags` lists those that are true."""
-    for nct_id, key in keys.items():
-        coming = _coming(store, nct_id, seen)
-        ids = {flag.id for flag in coming}
-        for flag in coming:
-            if flag.id is not FlagId.RESULTS_OVERDUE and flag.since is not None:
-                yield ExpectedChange(
-                    nct_id,
-                    key,
-                    Expectation(flag.id.value),
-                    flag.since,
-                    is_overdue=False,
-                    why=_why(flag, is_submitted=FlagId.RESULTS_OVERDUE not in ids),
-                    rule=flag.source,
-                )
+def _unknown_key(head: ForecastHead) -> KeyFields:
+    return KeyFields(
+        status=head.status, verified=head.verified, completion_date=head.completion_date
+    )
 
 
-def _coming(store: Store, nct_id: NctId, seen: date) -> tuple[Flag, ...]:
+def _flags(store: Store, head: ForecastHead) -> Iterable[ExpectedFlag]:
+    """Return the flags to expect, from what is stored for the record or from the record."""
     try:
-        body = orjson.loads(store.bodies.read(store.versions.newest_digest(nct_id)))
+        if head.expected is not None:
+            return [ExpectedFlag._make(one) for one in orjson.loads(head.expected)]
+        body = None if head.digest is None else orjson.loads(store.bodies.read(head.digest))
+        return () if body is None else list(expected_flags(body))
     except (CorruptBody, ValueError):  # a damaged body must not prevent the other rows
         return ()
-    return coming_flags(body, after=seen)
-
-
-def _why(flag: Flag, *, is_submitted: bool) -> str:
-    values = flag.inputs
-    status = enum_words(f"{values.get('status')}")
-    match flag.id:
-        case FlagId.RESULTS_DUE:
-            submitted = "submitted, not posted" if is_submitted else "none submitted"
-            return f"42 CFR 11.44 counts from completion {values['completion_date']}; {submitted}"
-        case FlagId.OPEN_PAST_COMPLETION:
-            return f"completion {values['completion_date']} passes; status {status}"
-        case FlagId.RECRUITING_PAST_PRIMARY_COMPLETION:
-            return f"primary completion {values['primary_completion_date']} passes; status {status}"
-        case _:
-            return flag.words
 
 
 SCHEMAS = {"expected_change": ExpectedChangeRow}

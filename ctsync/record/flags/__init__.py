@@ -38,6 +38,8 @@ __all__ = [
     "true_ids",
 ]
 
+_ORDER = {flag: number for number, flag in enumerate(FlagId)}
+
 
 def flags_of(body: JsonObject, *, as_of: date, first: JsonObject | None = None) -> tuple[Flag, ...]:
     """Return the flags of a record on a day, in the order of FlagId.
@@ -56,8 +58,7 @@ def flags_of(body: JsonObject, *, as_of: date, first: JsonObject | None = None) 
         *registration_flags(study, day, first=earliest),
         *enrollment_flags(study),
     )
-    order = list(FlagId)
-    return tuple(sorted(found, key=lambda flag: order.index(flag.id)))
+    return tuple(sorted(found, key=lambda flag: _ORDER[flag.id]))
 
 
 def true_ids(flags: tuple[Flag, ...]) -> frozenset[FlagId]:

@@ -78,13 +78,17 @@ class StudyValues:
         """Whether results are posted."""
         return self.value("hasResults") is True
 
+    @property
+    def tracked(self) -> list[dict[str, Any]]:
+        """The submissions of results and their reviews, oldest first."""
+        return _objects(
+            self.value("derivedSection", "miscInfoModule", "submissionTracking", "submissionInfos")
+        )
+
     @cached_property
     def submissions(self) -> Submissions:
         """What the record says of results that were submitted."""
-        submitted = self.date("resultsFirstSubmitDate")
-        tracked = _objects(
-            self.value("derivedSection", "miscInfoModule", "submissionTracking", "submissionInfos")
-        )
+        submitted, tracked = self.date("resultsFirstSubmitDate"), self.tracked
         released = [PartialDate.parse(one.get("releaseDate")) for one in tracked]
         days = [one.first for one in released if one is not None]
         return Submissions(

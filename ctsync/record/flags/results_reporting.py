@@ -37,8 +37,8 @@ _PHASES = frozenset(
         ("NA",),
     )
 )
-_FDA_FLAGS = ("isFdaRegulatedDrug", "isFdaRegulatedDevice")
-_UNITED_STATES = frozenset(
+FDA_FLAGS = ("isFdaRegulatedDrug", "isFdaRegulatedDevice")
+UNITED_STATES = frozenset(
     {
         "United States",
         "American Samoa",
@@ -49,7 +49,7 @@ _UNITED_STATES = frozenset(
         "Virgin Islands (U.S.)",
     }
 )
-_PRODUCTS = frozenset(
+PRODUCTS = frozenset(
     {
         "DRUG",
         "DEVICE",
@@ -67,7 +67,7 @@ def trial_class(study: StudyValues) -> Literal["ACT", "pACT"] | None:
     start = study.start
     if start is None or not _is_in_scope(study):
         return None
-    flags = [study.protocol("oversightModule", name) for name in _FDA_FLAGS]
+    flags = [study.protocol("oversightModule", name) for name in FDA_FLAGS]
     is_regulated = any(flag is True for flag in flags)
     if start.last >= _FINAL_RULE:
         return "ACT" if is_regulated else None
@@ -92,14 +92,6 @@ def due_date(study: StudyValues) -> date | None:
     return None if due == date.max else due
 
 
-def effective_due_date(study: StudyValues) -> date | None:
-    """Return the day by which results are due, with the delay of a certificate."""
-    due, completion = due_date(study), available_completion(study)
-    if due is None or completion is None or certificate(study) is None:
-        return due
-    return _certified_due_date(completion.last)
-
-
 def due_from(completion: date, *, is_certified: bool) -> date:
     """Return the first day on which the results of an ACT or pACT are due after its completion."""
     due = _certified_due_date(completion) if is_certified else years_after(completion, 1)
@@ -118,10 +110,10 @@ def certificate(study: StudyValues) -> str | None:
 def reporting_flags(study: StudyValues, as_of: date) -> Iterator[Flag]:
     """Yield the flags of the duty to report results."""
     yield from _late_certificate(study, as_of)
-    due, effective = due_date(study), effective_due_date(study)
-    completion = available_completion(study)
-    if due is None or effective is None or completion is None:
+    due, completion = due_date(study), available_completion(study)
+    if due is None or completion is None:
         return
+    effective = _certified_due_date(completion.last) if certificate(study) else due
     facts: dict[str, str | int | bool | None] = {
         "class": trial_class(study),
         "completion_date": completion.text,
@@ -226,7 +218,7 @@ def _is_in_scope(study: StudyValues) -> bool:
 def _is_us_product(study: StudyValues) -> bool:
     places = study.items("contactsLocationsModule", "locations")
     products = study.items("armsInterventionsModule", "interventions")
-    return _any_of(places, "country", _UNITED_STATES) and _any_of(products, "type", _PRODUCTS)
+    return _any_of(places, "country", UNITED_STATES) and _any_of(products, "type", PRODUCTS)
 
 
 def _any_of(items: list[dict[str, object]], key: str, wanted: frozenset[str]) -> bool:

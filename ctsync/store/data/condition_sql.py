@@ -7,9 +7,10 @@ out what cannot match.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from operator import eq, ge, gt, le, lt
 from typing import Any
 
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    bindparam,
     case,
     cast,
     false,
@@ -93,9 +95,13 @@ class SearchReads(Reads):
         asked = {one.term.name: one.term.field for one in of_key}
         with self._reading() as connection:
             meets = _meets(of_key, indexed, connection.dialect.name)
-            statement = _statement(meets, asked, newest=newest, watch=watch)
+            found = _trials(meets, newest=newest, watch=watch)
             texts = _texts_by_field(connection, indexed)
-            for row in connection.execute(statement.execution_options(yield_per=BATCH)):
+            # one statement per batch would search the text index again for each batch
+            rows: Iterable[Any] = _in_batches(connection, meets, asked, found)
+            if indexed:
+                rows = connection.execute(_versions(meets, asked, found), execution_options=_LAZY)
+            for row in rows:
                 values = {name: getattr(row, f"asked_{name}") for name in asked}
                 yield Candidate(
                     nct_id=NctId(row.nct_id),
@@ -113,15 +119,29 @@ class SearchReads(Reads):
                 )
 
 
-def _statement(
-    meets: ColumnElement[bool], asked: Mapping[str, str], *, newest: bool, watch: str | None
-) -> Select[Any]:
-    table = SNAPSHOTS
-    found = select(table.c.nct_id).where(meets)
+_LAZY = {"yield_per": BATCH}
+_FIRST_BATCH = 100
+"""Trials in the first batch of versions: a page needs no more. The others have BATCH."""
+
+
+def _trials(meets: ColumnElement[bool], *, newest: bool, watch: str | None) -> Select[str]:
+    """Select the trials with a version that may meet all conditions."""
     if newest:
-        found = found.join(TRIALS, TRIALS.c.head_snapshot_id == table.c.id)
+        found = (
+            select(TRIALS.c.nct_id)
+            .select_from(TRIALS)
+            .join(SNAPSHOTS, TRIALS.c.head_snapshot_id == SNAPSHOTS.c.id)
+        )
+    else:
+        found = select(SNAPSHOTS.c.nct_id).distinct()
     if watch is not None:
-        found = found.where(table.c.nct_id.in_(trials_of_watch(watch)))
+        found = found.where(SNAPSHOTS.c.nct_id.in_(trials_of_watch(watch)))
+    return found.where(meets)
+
+
+def _versions(meets: ColumnElement[bool], asked: Mapping[str, str], trials: Any) -> Select[Any]:
+    """Select all versions of trials, in order of ids, oldest first."""
+    table = SNAPSHOTS
     return (
         select(
             table.c.nct_id,
@@ -135,9 +155,25 @@ def _statement(
             case((meets, 1), else_=0).label("matches"),
             *(_column(table, field).label(f"asked_{name}") for name, field in asked.items()),
         )
-        .where(table.c.nct_id.in_(found))
+        .where(table.c.nct_id.in_(trials))
         .order_by(table.c.nct_id, table.c.position)
     )
+
+
+def _in_batches(
+    connection: Connection,
+    meets: ColumnElement[bool],
+    asked: Mapping[str, str],
+    trials: Select[str],
+) -> Iterator[Any]:
+    """Yield the versions of trials in batches, so that a page does not wait for all trials."""
+    in_order = trials.order_by(trials.selected_columns[0])
+    ids = connection.scalars(in_order, execution_options=_LAZY)
+    statement = _versions(meets, asked, bindparam("batch", expanding=True))
+    batch = list(islice(ids, _FIRST_BATCH))
+    while batch:
+        yield from connection.execute(statement, {"batch": batch}, execution_options=_LAZY)
+        batch = list(islice(ids, BATCH))
 
 
 def _texts_by_field(

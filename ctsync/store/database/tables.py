@@ -11,7 +11,7 @@ runs            one row per run, with any verdict
 failures        the quarantine: trials that could not be checked or stored
 cursors         the progress of a scan of the registry; cursor_pages: the trials that it saw
 deliveries      the outbox: one row per event and recipient
-trial_facts     what a portfolio shows of the newest record of a trial, derived from the record
+trial_facts     what a portfolio, the flags and a forecast need of a trial's newest record
 text_values     the text index: each text of the searched fields; text_bodies: the records in it;
                 text_places: which record has which text. `ctsync db index-text` fills them, and
                 creates text_words
@@ -48,7 +48,7 @@ from sqlalchemy import (
 from ctsync.store.database.text_tables import text_tables
 from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, RowId, Timestamp
 
-HEAD_REVISION = "0004"
+HEAD_REVISION = "0005"
 """The newest migration. It is repeated here so that opening a database does not need alembic."""
 
 APPLICATION_ID = 0x63747379
@@ -303,7 +303,7 @@ EVENTS = Table(
 
 
 class _TrialFacts(TypedColumns):
-    """What a portfolio shows of the newest record of one trial."""
+    """What a portfolio, the flags and a forecast need of the newest record of one trial."""
 
     nct_id: Named[str] = Column(String(11), ForeignKey("trials.nct_id"), primary_key=True)
     # no foreign key: a row stays until the next sync after its record was replaced
@@ -312,6 +312,12 @@ class _TrialFacts(TypedColumns):
     )
     form: Named[int] = Column(Integer, comment="the version of the rules of the facts")
     facts: Named[Any] = Column(JsonText, comment="JSON")
+    flag_record: Named[Any] = Column(
+        JsonText, comment="JSON: the part of the record that the rules of the flags read"
+    )
+    expected: Named[Any] = Column(
+        JsonText, comment="JSON: the flags that become true by time alone, each with its day"
+    )
 
 
 TRIAL_FACTS = Table("trial_facts", METADATA, _TrialFacts)

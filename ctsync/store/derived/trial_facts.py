@@ -17,11 +17,16 @@ from ctsync.store.database.tables import SNAPSHOTS, TRIAL_FACTS, TRIALS, WATCHED
 
 
 class StoredFacts(NamedTuple):
-    """The stored facts of a trial, and the digest of the record that they follow from."""
+    """The stored facts of a trial, and the digest of the record that they follow from.
+
+    `facts` are those of a portfolio, `flag_record` those of the flags, `expected` of a forecast.
+    """
 
     nct_id: NctId
     digest: str
     facts: JsonObject
+    flag_record: JsonObject
+    expected: list[list[str]]
 
 
 class FactReads(Reads):
@@ -53,7 +58,7 @@ class FactReads(Reads):
     def current(self, form: int) -> list[StoredFacts]:
         """Return every row of this form, in order of trials."""
         statement = (
-            select(TRIAL_FACTS.c.nct_id, TRIAL_FACTS.c.digest, TRIAL_FACTS.c.facts)
+            select(*(TRIAL_FACTS.c[name] for name in StoredFacts._fields))
             .where(TRIAL_FACTS.c.form == form)
             .order_by(TRIAL_FACTS.c.nct_id)
         )
@@ -67,7 +72,7 @@ class FactWrites(Writes):
     def replace(self, rows: Sequence[StoredFacts], *, form: int) -> None:
         """Store the facts of trials in place of those stored before."""
         self.delete([row.nct_id for row in rows])
-        columns = ("nct_id", "digest", "facts", "form")
+        columns = (*StoredFacts._fields, "form")
         insert_rows(self._connection, TRIAL_FACTS, columns, [(*row, form) for row in rows])
 
     def delete(self, ids: Sequence[NctId]) -> None:

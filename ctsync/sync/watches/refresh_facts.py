@@ -1,18 +1,20 @@
-"""Derives the facts that a portfolio shows of followed trials whose record has changed.
+"""Derives the facts of followed trials whose record has changed: see `trial_facts`.
 
-Runs after a sync has stored its versions. A trial without current facts costs a reader of the
-portfolio the time to read its record, but never a wrong answer. If interrupted, the next sync
-continues.
+Runs after a sync has stored its versions. A trial without current facts costs a reader
+the time to read its record, but never a wrong answer. If interrupted, the next sync continues.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import orjson
 
 from ctsync.errors import CorruptBody
 from ctsync.model import NctId
+from ctsync.record.flags.expected_flags import expected_flags
+from ctsync.record.flags.flag_record import flag_record
 from ctsync.record.portfolio_facts import FORM, facts_to_json, portfolio_facts
 from ctsync.store.derived.trial_facts import StoredFacts
 from ctsync.store.store import Store
@@ -51,7 +53,17 @@ def _derived(store: Store, records: Iterable[tuple[NctId, str]]) -> list[StoredF
             body = orjson.loads(store.bodies.read(digest))
         except (CorruptBody, ValueError):
             continue
-        # as it is read again: JSON has lists, and no tuples
-        facts = orjson.loads(orjson.dumps(facts_to_json(portfolio_facts(body))))
-        found.append(StoredFacts(nct_id, digest, facts))
+        facts = StoredFacts(
+            nct_id,
+            digest,
+            _as_json(facts_to_json(portfolio_facts(body))),
+            _as_json(flag_record(body)),
+            _as_json([tuple(one) for one in expected_flags(body)]),
+        )
+        found.append(facts)
     return found
+
+
+def _as_json(value: Any) -> Any:
+    """Return a value as it is read again: JSON has lists, and no tuples."""
+    return orjson.loads(orjson.dumps(value))
