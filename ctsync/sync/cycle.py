@@ -37,8 +37,9 @@ from ctsync.store.data.runs import SYNC
 from ctsync.store.data.watches import Watch
 from ctsync.store.store import Store
 from ctsync.sync.cycle_result import CyclePreview, CycleResult, PendingDeliveries, SyncedCycle
-from ctsync.sync.history.backfill import Backfill, History
+from ctsync.sync.history.backfill import Backfill
 from ctsync.sync.history.backfill import BackfillResult as Backfilled
+from ctsync.sync.history.trial_fetch import History
 from ctsync.sync.mirror.mirror import Mirror
 from ctsync.sync.mirror.result import ArchiveFile, MirrorResult
 from ctsync.sync.observations import KIND_OF_SOME
@@ -199,6 +200,7 @@ class SyncCycle:
                     clock=self.clock,
                     thresholds=Thresholds().replace(self.settings.rules),
                     watcher=RunCallbacks(check=self.watcher.check),
+                    scope=None,
                 ).run(due)
         except LockHeld as held:
             log.info("the next sync fetches the histories that are due: %s", held)
