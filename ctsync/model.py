@@ -368,13 +368,13 @@ class Version:
 class ListedVersion:
     """A version in the registry's index of a trial. It has no record, so it is not a Version.
 
-    `number` counts from 0. `date` is the day on which it passed the registry's first check, some
-    days before it was posted. `modules` are the labels of the modules that it changed.
+    `number` counts from 0. `submitted` is the day on which it passed the registry's first check,
+    some days before it was posted. `modules` are the labels of the modules that it changed.
     """
 
     nct_id: NctId
     number: int
-    date: str
+    submitted: str
     status: str
     modules: frozenset[str] = frozenset()
 

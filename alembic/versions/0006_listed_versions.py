@@ -18,7 +18,7 @@ depends_on = None
 LISTED = """
 SELECT l.nct_id AS nct_id,
        l.number AS registry_version,
-       l.date AS date,
+       l.submitted AS submitted,
        l.status AS status,
        l.modules AS modules,
        'https://clinicaltrials.gov/study/' || l.nct_id || '?tab=history&a=' || {page} AS url
@@ -27,9 +27,9 @@ SELECT l.nct_id AS nct_id,
        SELECT 1 FROM snapshots s
         WHERE s.nct_id = l.nct_id
           AND (s.registry_version = l.number
-               OR (s.registry_version IS NULL AND s.submitted = l.date
+               OR (s.registry_version IS NULL AND s.submitted = l.submitted
                    AND NOT EXISTS (SELECT 1 FROM listed_versions m
-                                    WHERE m.nct_id = l.nct_id AND m.date = l.date
+                                    WHERE m.nct_id = l.nct_id AND m.submitted = l.submitted
                                       AND m.number > l.number))))
 """
 
@@ -55,7 +55,7 @@ def upgrade() -> None:
             comment="the registry's own number of the version, from 0",
         ),
         sa.Column(
-            "date",
+            "submitted",
             sa.String(length=10),
             nullable=False,
             comment="the day on which it passed the registry's first check",

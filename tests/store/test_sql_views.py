@@ -24,7 +24,7 @@ from tests.sync.histories import FETCHED, keep_history
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "sql.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"(?s)```sql\n(.*?)```", PAGE)
-VIEWS = ("v_trials", "v_versions", "v_changes", "v_watched")
+VIEWS = ("v_trials", "v_versions", "v_changes", "v_watched", "v_listed")
 TRIALS = [NctId(one) for one in ("NCT01352702", "NCT00000001")]
 
 

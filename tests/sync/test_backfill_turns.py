@@ -18,7 +18,8 @@ from ctsync.registry.http.curl import find_curl
 from ctsync.registry.record_history import HistoryTransport
 from ctsync.store.store import Store, open_store
 from ctsync.sync.history import trial_fetch
-from ctsync.sync.history.backfill import NOT_ASKED, BackfillResult
+from ctsync.sync.history.backfill import BackfillResult
+from ctsync.sync.history.trial_fetch import NOT_ASKED
 from tests.conftest import StillClock
 from tests.registry_fixtures import an_id
 from tests.replay import faults

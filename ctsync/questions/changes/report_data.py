@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from ctsync.model import KeyFields, NctId, StoredEvent
 from ctsync.questions.changes.changes import find_changes
 from ctsync.questions.changes.coverage import coverage_of
 from ctsync.questions.changes.filters import require_sponsor
 from ctsync.questions.trial.record_facts import RecordFacts, read_facts
+from ctsync.questions.trial.unfetched_versions import course_points
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.registry.notices import Notice, read_notices
@@ -17,7 +19,7 @@ from ctsync.report.build import Scope, build
 from ctsync.report.report import Report, Window
 from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.report.rows.report_row import ReportRow
-from ctsync.report.trial.timeline import trace
+from ctsync.report.trial.timeline import Timeline, trace
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
@@ -69,12 +71,7 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
         watched=coverage.watched if coverage else store.watched.count(followed),
         coverage=coverage,
         keys=keys,
-        timelines={
-            nct_id: trace(versions, stands_from(versions), until=window.until.date())
-            for nct_id, versions in store.versions.of_many(
-                changed if question.drawn else ()
-            ).items()
-        },
+        timelines=_timelines(store, changed if question.drawn else (), window.until.date()),
         limit=question.limit,
         notices=notices,
         headings=facts.headings,
@@ -84,6 +81,16 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
         rates=question.rates,
     )
     return build(events, window=window, scope=scope)
+
+
+def _timelines(store: Store, ids: Sequence[NctId], until: date) -> dict[NctId, Timeline]:
+    with_listed = store.listed.unfetched_counts(ids)
+    drawn: dict[NctId, Timeline] = {}
+    for nct_id, versions in store.versions.of_many(ids).items():
+        listed = store.listed.unfetched(nct_id) if nct_id in with_listed else ()
+        points = course_points(versions, listed)
+        drawn[nct_id] = trace(versions, stands_from(versions), until=until, points=points)
+    return drawn
 
 
 def _last_keys(store: Store, ids: Sequence[NctId]) -> dict[NctId, KeyFields]:

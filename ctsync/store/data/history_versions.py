@@ -194,17 +194,19 @@ class HistoryWrites(Writes):
             values["history_listed"] = listed
         self._trials.set_columns(nct_id, values)
 
-    def queue(self, ids: Iterable[NctId], *, at: datetime) -> None:
+    def queue(
+        self, ids: Iterable[NctId], *, at: datetime, labels: Sequence[str] | None = None
+    ) -> None:
         """Schedule the first request for the histories of trials, due at `at`.
 
-        A trial whose history was requested before is not changed.
+        `labels` are as in `set_state`. A trial whose history was requested before is not changed.
         """
         for nct_id in ids:
             self._trials.add(nct_id)
             self._connection.execute(
                 update(TRIALS)
                 .where(TRIALS.c.nct_id == nct_id, TRIALS.c.history_state.is_(None))
-                .values(history_retry=at)
+                .values(history_retry=at, history_labels=None if labels is None else list(labels))
             )
 
     def insert(

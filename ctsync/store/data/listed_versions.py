@@ -19,7 +19,7 @@ _UNFETCHED = table(
     "v_listed",
     column("nct_id", String),
     column("registry_version", Integer),
-    column("date", String),
+    column("submitted", String),
     column("status", RemoteText),
     column("modules", JsonText),
 )
@@ -41,7 +41,7 @@ class ListedReads(Reads):
         with self._reading() as connection:
             return [
                 ListedVersion(
-                    nct_id, row.registry_version, row.date, row.status, frozenset(row.modules)
+                    nct_id, row.registry_version, row.submitted, row.status, frozenset(row.modules)
                 )
                 for row in connection.execute(statement)
             ]
@@ -79,8 +79,10 @@ class ListedWrites(Writes):
     def replace(self, nct_id: NctId, listed: Sequence[ListedVersion]) -> None:
         """Store the index of a trial in place of the earlier one."""
         self.delete(nct_id)
-        columns = ("nct_id", "number", "date", "status", "modules")
-        rows = [(nct_id, one.number, one.date, one.status, sorted(one.modules)) for one in listed]
+        columns = ("nct_id", "number", "submitted", "status", "modules")
+        rows = [
+            (nct_id, one.number, one.submitted, one.status, sorted(one.modules)) for one in listed
+        ]
         insert_rows(self._connection, LISTED_VERSIONS, columns, rows)
 
     def delete(self, nct_id: NctId) -> None:

@@ -48,7 +48,7 @@ from sqlalchemy import (
     text,
 )
 
-from ctsync.store.database.history_tables import listed_versions_table
+from ctsync.store.database.registry_tables import cursor_tables, listed_versions_table
 from ctsync.store.database.text_tables import text_tables
 from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, RowId, Timestamp
 
@@ -389,38 +389,7 @@ class _Failure(TypedColumns):
 FAILURES = Table("failures", METADATA, _Failure, Index(None, "next_try"))
 
 
-class _Cursor(TypedColumns):
-    """The progress of one kind of scan of the registry: the bulk archive, pages, the full scan."""
-
-    name: Named[str] = Column(String(32), primary_key=True)
-    source: Named[str | None] = Column(
-        String(64), comment="which archive or question is under way; NULL: none"
-    )
-    load: Named[datetime | None] = Column(Timestamp, comment="the load under way")
-    position: Named[int] = Column(
-        Integer, server_default="0", comment="the next member of the archive, or the next page"
-    )
-    token: Named[str | None] = Column(RemoteText, comment="of the next page")
-    total: Named[int | None] = Column(Integer, comment="how many trials there are to be")
-    done_load: Named[datetime | None] = Column(
-        Timestamp, comment="the last load that was walked through to its end"
-    )
-
-
-CURSORS = Table("cursors", METADATA, _Cursor)
-
-
-class _CursorPage(TypedColumns):
-    """The trials on one page of a scan in progress. Deleted when the scan ends."""
-
-    name: Named[str] = Column(
-        String(32), ForeignKey("cursors.name", ondelete="CASCADE"), primary_key=True
-    )
-    number: Named[int] = Column(Integer, primary_key=True)
-    ids: Named[bytes] = Column(LargeBinary, comment="zstd; the ids' numbers, 4 bytes each")
-
-
-CURSOR_PAGES = Table("cursor_pages", METADATA, _CursorPage)
+CURSORS, CURSOR_PAGES = cursor_tables(METADATA)
 
 
 class _Delivery(TypedColumns):

@@ -150,9 +150,11 @@ class Backfill:
 
     def _queue(self, ids: Iterable[NctId]) -> None:
         """Let later syncs fetch the histories that were not requested."""
-        if waiting := list(ids):
+        waiting = list(ids)
+        # a run that resumes asks only for trials that are scheduled already
+        if waiting and self.scope is not None:
             with self.lock(), self.store.unit() as unit:
-                unit.histories.queue(waiting, at=self.clock.now())
+                unit.histories.queue(waiting, at=self.clock.now(), labels=self.scope.labels)
 
     def _remembered(self) -> HistoryTransport | None:
         """Return the client that got the last answer in an earlier run."""

@@ -185,6 +185,8 @@ class TrialFetch:
             self._give_up(*_reason_for(unread, self.found.error))
             return
         self._settle(index)
+        if self.scope.is_index_only:
+            self.watcher.progress(1, 1 + self.later)
 
     def _confirm(self, index: Index, unread: dict[int, str]) -> tuple[Index, dict[int, str]]:
         """Request the index again until it equals the one whose versions were fetched."""
