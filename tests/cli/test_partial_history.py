@@ -67,6 +67,7 @@ def test_the_index_shows_the_status_history_of_a_trial_without_a_stored_version(
         assert f"no version of {SEED} is stored; the registry lists 5" in line
 
 
+@pytest.mark.slow
 def test_a_followed_trial_has_the_listed_statuses_in_its_timeline_and_field_history(
     shell: Shell, listed: ReplayRegistry
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_followed_trial_has_the_listed_statuses_in_its_timeline_and_field_hist
     assert shell.run("check").stdout == ""
 
 
+@pytest.mark.slow
 def test_labels_fetch_some_versions_and_answers_name_the_others(
     shell: Shell, listed: ReplayRegistry
 ) -> None:
