@@ -10,6 +10,7 @@ from datetime import date
 
 from ctsync.model import STUDY_PAGE, ListedVersion, NctId, Version
 from ctsync.questions.results.registry_rows import ListedVersionRow
+from ctsync.questions.trial.stored_records import stored_versions
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.history_form.module_labels import may_change
 from ctsync.record.value_text import counted
@@ -30,8 +31,14 @@ def listed_version_row(one: ListedVersion) -> ListedVersionRow:
 
 
 def unfetched_versions(store: Store, nct_id: NctId) -> tuple[ListedVersionRow, ...]:
-    """List the versions of a trial that the registry lists and that are not fetched."""
-    return tuple(map(listed_version_row, store.listed.unfetched(nct_id)))
+    """List the versions of a trial that the registry lists and that are not fetched.
+
+    Raises UnknownTrial if none is listed and none is stored.
+    """
+    listed = store.listed.unfetched(nct_id)
+    if not listed:
+        stored_versions(store, nct_id)  # raises if there are none
+    return tuple(map(listed_version_row, listed))
 
 
 def course_points(
