@@ -19,4 +19,4 @@ ALTER ROLE ctsync_reader SET statement_timeout = '60s';
 ALTER ROLE ctsync_reader SET idle_in_transaction_session_timeout = '60s';
 
 GRANT USAGE ON SCHEMA public TO ctsync_reader;
-GRANT SELECT ON v_trials, v_versions, v_changes, v_watched TO ctsync_reader;
+GRANT SELECT ON v_trials, v_versions, v_changes, v_watched, v_listed TO ctsync_reader;

@@ -365,6 +365,21 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedVersion:
+    """A version in the registry's index of a trial. It has no record, so it is not a Version.
+
+    `number` counts from 0. `submitted` is the day on which it passed the registry's first check,
+    some days before it was posted. `modules` are the labels of the modules that it changed.
+    """
+
+    nct_id: NctId
+    number: int
+    submitted: str
+    status: str
+    modules: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class StoredEvent:
     """An event with its place in a trial's history. `happened` is its sort key.
 

@@ -30,7 +30,12 @@ from ctsync.questions.changes.rules import thresholds_in_force
 from ctsync.questions.operation.runs import RunRow, latest_runs, run_row
 from ctsync.questions.parameters import BEGINNING
 from ctsync.questions.portfolio.base_rates import rates_in_use
-from ctsync.questions.portfolio.find import FoundTrial, find, scan_note
+from ctsync.questions.portfolio.find import (
+    FoundTrial,
+    find,
+    scan_note,
+    unfetched_note_of_search,
+)
 from ctsync.questions.portfolio.flags import FlagQuestion, TrialFlagRow, find_flags
 from ctsync.questions.portfolio.forecast import (
     Expectation,
@@ -41,6 +46,7 @@ from ctsync.questions.portfolio.forecast import (
 from ctsync.questions.portfolio.portfolio import PortfolioRow, find_portfolio, portfolio_question
 from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet, PortfolioSort
 from ctsync.questions.portfolio.watches import WatchRow, member_facts, require_watch, watch_row
+from ctsync.questions.results.registry_rows import ListedVersionRow
 from ctsync.questions.trial.compare import (
     CompareQuestion,
     FieldChangeRow,
@@ -51,10 +57,10 @@ from ctsync.questions.trial.field_history import FieldValueRow, field_history
 from ctsync.questions.trial.record_as_of import RecordQuestion, record_as_of
 from ctsync.questions.trial.stored_records import stored_versions
 from ctsync.questions.trial.timeline import TrialTimelineRow, timeline_row, trial_timeline
+from ctsync.questions.trial.unfetched_versions import unfetched_versions
 from ctsync.questions.trial.versions import VersionRow, trial_versions
 from ctsync.record.flags import FlagId
 from ctsync.record.rules.conditions import read_condition
-from ctsync.record.value_text import counted
 from ctsync.report.comparison.comparison import ChangeSelection
 from ctsync.report.rows.event_row import EventRow, event_row
 from ctsync.store.data.events import EventFilter
@@ -170,9 +176,14 @@ class TrialDatabase:
             ['RECRUITING', 'SUSPENDED', 'RECRUITING']
         """
         found = trial_versions(self._store, arguments.trial(nct), substantive=substantive)
-        hidden = counted(found.hidden, "version")
-        notes = [f"{hidden} with only administrative changes left out"] if found.hidden else []
-        return Rows(VersionRow, found.rows, notes=notes)
+        return Rows(VersionRow, found.rows, notes=found.notes)
+
+    def listed_versions(self, nct: str) -> Rows[ListedVersionRow]:
+        """List the versions of a trial that the registry lists and that are not fetched.
+
+        They have no record. `ctsync backfill --index-only` stores them.
+        """
+        return Rows(ListedVersionRow, unfetched_versions(self._store, arguments.trial(nct)))
 
     def record(
         self, nct: str, *, as_of: date | str | None = None, version: int | None = None
@@ -195,6 +206,7 @@ class TrialDatabase:
             fetched=found.version.fetched,
             digest=found.version.digest or "",
             body=found.record.body,
+            note=found.note,
         )
 
     def compare(
@@ -240,7 +252,7 @@ class TrialDatabase:
         """
         versions = stored_versions(self._store, arguments.trial(nct))
         found = field_history(self._store, versions, field, until=self._clock.now())
-        return Rows(FieldValueRow, found.rows)
+        return Rows(FieldValueRow, found.rows, notes=[found.note] if found.note else [])
 
     def find(
         self,
@@ -260,16 +272,13 @@ class TrialDatabase:
         """
         wanted = [read_condition(text) for text in conditions]
         require_watch(self._store, watch)
-        found = find(
-            self._store,
-            wanted,
-            today=self._today(),
-            ever=ever,
-            as_of=None if as_of is None else arguments.day(as_of),
-            watch=watch,
+        day = None if as_of is None else arguments.day(as_of)
+        found = find(self._store, wanted, today=self._today(), ever=ever, as_of=day, watch=watch)
+        notes = (
+            scan_note(self._store, wanted),
+            unfetched_note_of_search(self._store, ever=ever, as_of=day, watch=watch),
         )
-        note = scan_note(self._store, wanted)
-        return Rows(FoundTrial, list(found), notes=[note] if note else [])
+        return Rows(FoundTrial, list(found), notes=[note for note in notes if note])
 
     def flags(
         self,

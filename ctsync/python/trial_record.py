@@ -31,6 +31,8 @@ class TrialRecord:
     """Identifies the content of the record."""
     body: JsonObject = field(repr=False)
     """The record as JSON values; the texts are Markdown."""
+    note: str = ""
+    """Which versions the registry lists that are not fetched; empty if there is none."""
 
     def __getitem__(self, name: str) -> Any:
         return self.body[name]

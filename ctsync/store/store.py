@@ -39,6 +39,7 @@ from ctsync.store.data.event_rewrites import EventRewrites
 from ctsync.store.data.events import EventReads, EventWrites
 from ctsync.store.data.failures import FailureReads, FailureWrites
 from ctsync.store.data.history_versions import HistoryReads, HistoryWrites
+from ctsync.store.data.listed_versions import ListedReads, ListedWrites
 from ctsync.store.data.outbox import OutboxReads, OutboxWrites
 from ctsync.store.data.runs import RunReads, RunWrites
 from ctsync.store.data.trials import TrialReads, TrialWrites
@@ -104,6 +105,7 @@ class Unit:
         self.histories = HistoryWrites(
             connection, trials=self.trials, bodies=self.bodies, versions=self.versions
         )
+        self.listed = ListedWrites(connection)
         self.batches = BatchWrites(
             connection,
             trials=self.trials,
@@ -149,6 +151,7 @@ class Store:
         self.versions = VersionReads(database)
         self.bodies = BodyReads(database, self._dictionaries)
         self.histories = HistoryReads(database)
+        self.listed = ListedReads(database)
         self.events = EventReads(database)
         self.runs = RunReads(database)
         self.failures = FailureReads(database)

@@ -53,7 +53,7 @@ from ctsync.sync.watches.resolve import (
 
 if TYPE_CHECKING:
     from ctsync.sync.history.backfill import BackfillResult as Backfilled
-    from ctsync.sync.history.backfill import History
+    from ctsync.sync.history.trial_fetch import History
     from ctsync.sync.mirror.result import ArchiveFile, MirrorResult
 
 log = logging.getLogger(__name__)
@@ -206,6 +206,7 @@ class SyncCycle:
                     clock=self.clock,
                     thresholds=Thresholds().replace(self.settings.rules),
                     watcher=RunCallbacks(check=self.watcher.check),
+                    scope=None,
                 ).run(due)
         except LockHeld as held:
             log.info("the next sync fetches the histories that are due: %s", held)

@@ -169,9 +169,9 @@ def test_a_sync_retries_the_histories_that_are_due(
 ) -> None:
     from datetime import timedelta
 
-    from ctsync.sync.history import backfill
+    from ctsync.sync.history import trial_fetch
 
-    monkeypatch.setattr(backfill, "FIRST_RETRY", timedelta())
+    monkeypatch.setattr(trial_fetch, "FIRST_RETRY", timedelta())
     with_history.faults.add(faults.status(503), path="/int/.*", times=2)
     shell.run("watch", "add", SEED, OTHER, "--history", exit_code=4)
     ran = shell.run("sync")

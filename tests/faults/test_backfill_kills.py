@@ -23,6 +23,7 @@ from tests.faults.test_mirror_kills import ROOT, dump, finish, kill_when
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
 from tests.sync.test_backfill import TRIAL, a_day, as_html
+from tests.sync.test_partial_backfill import OTHERS, life_of, rows_of
 
 pytestmark = pytest.mark.slow
 
@@ -94,3 +95,40 @@ def test_a_backfill_killed_at_any_request_fetches_at_most_one_version_again(
     with open_store(f"sqlite:///{killed / 'ctsync.db'}", clock=StillClock()) as store:
         assert list(rederive_events(store, Thresholds())) == []
         assert [one.registry_version for one in store.versions.of(TRIAL)] == [*range(len(LIFE))]
+
+
+def test_a_partial_backfill_that_was_killed_completes_like_one_made_at_once(
+    tmp_path: Path,
+) -> None:
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    labels, ids = ("--labels", "Oversight"), [str(nct_id) for nct_id in OTHERS]
+    with ReplayRegistry(Catalogue("2026-02-02")) as replay:
+        for number, nct_id in enumerate(OTHERS):
+            versions = life_of(number)
+            replay.catalogue.publish(versions[-1])
+            replay.catalogue.set_history(nct_id, [as_html(study) for study in versions])
+        for folder in (calm, killed):
+            folder.mkdir()
+            finish(start(folder, replay, "watch", "add", *ids, "--sync"))
+        finish(start(calm, replay, "backfill", *ids))
+        kills = 0
+        for options, requests in ((labels, 3), (labels, 6), ((), 4)):
+            seen = versions_requested(replay)
+
+            def is_time(seen: int = seen, requests: int = requests) -> bool:
+                return versions_requested(replay) >= seen + requests
+
+            backfill = start(killed, replay, "backfill", *ids, *options)
+            kills += kill_when(backfill, is_time, later=0.0)
+        with open_store(f"sqlite:///{killed / 'ctsync.db'}", clock=StillClock()) as store:
+            left = store.listed.count_unfetched()
+        finish(start(killed, replay, "backfill", *ids))
+    found = []
+    for folder in (calm, killed):
+        with open_store(f"sqlite:///{folder / 'ctsync.db'}", clock=StillClock()) as store:
+            found.append(rows_of(store))
+    print(f"kill (partial backfill): {kills} kills, {left[0]} versions not fetched before the last")
+    assert kills == 3
+    assert left[0] > 0
+    assert found[0]["snapshots"]
+    assert found[0] == found[1]

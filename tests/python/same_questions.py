@@ -57,6 +57,7 @@ def _questions_about(trial: str) -> Iterator[Question]:
     small = trial.lower()
     yield ("changes", trial), lambda db: db.changes(small)
     yield ("history", trial), lambda db: db.versions(small)
+    yield ("history", trial, "--listed"), lambda db: db.listed_versions(small)
     yield (
         ("history", trial, "--substantive"),
         lambda db: db.versions(trial, substantive=True),

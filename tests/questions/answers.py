@@ -212,6 +212,8 @@ def _values(store: Store, versions: Sequence[Version]) -> Any:
     path, spells = found.path, found.spells
     yield field_value_row(path, replace(spells[0], value=Unshown.NOT_CARRIED))
     yield field_value_row(path, replace(spells[0], value=MISSING))
+    listed = replace(spells[0], from_version=None, to_version=None, listed=(0, 1))
+    yield field_value_row(path, listed)
 
 
 def _expected(key: KeyFields) -> ExpectedChangeRow:

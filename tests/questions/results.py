@@ -63,7 +63,7 @@ MIRROR = MirrorRow(
     messages=("the registry offers no archive",), could_not_check=FAILED, missing=(QUICK,),
     notices=(), watched=SYNC,
 )  # fmt: skip
-COMPLETE = FetchedHistoryRow(SEED, "complete", 3, 2, 1, None, None)
+COMPLETE = FetchedHistoryRow(SEED, "complete", 3, 2, 1, 0, None, None)
 DELIVERY = DeliveryRow(
     id=7, event_id=3, channel="email", recipient="anna@example.org", state=DeliveryState.PARKED,
     attempts=4, not_before=NOW, counts_as_due=False, last_error="550 no such user",

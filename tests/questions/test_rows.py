@@ -98,9 +98,12 @@ def test_a_field_value_is_null_if_it_is_missing_or_unknown() -> None:
 
     assert list(to_json(field_value_row("a.b", spell)).items()) == [
         ("path", "a.b"), ("value", "x"), ("carried", True), ("state", "present"),
-        ("from_version", 2), ("to_version", 3), ("since", "2020-01-01"),
+        ("from_version", 2), ("to_version", 3), ("listed", []), ("since", "2020-01-01"),
         ("until", "2020-01-11"), ("days", 10),
     ]  # fmt: skip
+    only_listed = replace(spell, from_version=None, to_version=None, listed=(0, 1))
+    row = to_json(field_value_row("a.b", only_listed))
+    assert (row["from_version"], row["to_version"], row["listed"]) == (None, None, [0, 1])
     still = to_json(field_value_row("a.b", replace(spell, value=MISSING, is_open=True)))
     assert (still["value"], still["carried"], still["until"], still["days"]) == (
         None, True, None, 10,

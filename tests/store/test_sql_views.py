@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, create_engine, inspect, text
 
-from ctsync.model import JsonObject, NctId
+from ctsync.model import JsonObject, ListedVersion, NctId
 from ctsync.questions.changes.changes import find_changes
 from ctsync.questions.trial.versions import trial_versions
 from ctsync.store.data.events import EventFilter
@@ -24,8 +24,19 @@ from tests.sync.histories import FETCHED, keep_history
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "sql.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"(?s)```sql\n(.*?)```", PAGE)
-VIEWS = ("v_trials", "v_versions", "v_changes", "v_watched")
+VIEWS = ("v_trials", "v_versions", "v_changes", "v_watched", "v_listed")
 TRIALS = [NctId(one) for one in ("NCT01352702", "NCT00000001")]
+
+LISTED_OF = {
+    trial: [
+        ListedVersion(
+            trial, number, f"201{2 + number}-01-08", "RECRUITING", frozenset({"Oversight"})
+        )
+        for number in range(5)
+    ]
+    for trial in TRIALS
+}
+"""The registry lists five versions of each trial; three are stored."""
 
 
 def history(trial: NctId) -> list[JsonObject]:
@@ -55,6 +66,8 @@ def fill(url: str) -> None:
             keep_history(store, history(trial))
         with store.unit() as unit:
             unit.watches.add_trials("mine", dict.fromkeys(TRIALS), FETCHED)
+            for trial in TRIALS:
+                unit.listed.replace(trial, LISTED_OF[trial])
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +148,16 @@ def test_the_views_number_versions_as_ctsync_does(filled: dict[str, str]) -> Non
         assert found == versions
     for found in on_each(filled, "SELECT id, level, from_version, to_version, day FROM v_changes"):
         assert sorted(found) == changes
+
+
+def test_listed_versions_are_those_without_a_stored_version(filled: dict[str, str]) -> None:
+    query = "SELECT registry_version, submitted, modules, url FROM v_listed ORDER BY nct_id, url"
+    for found in on_each(filled, query):
+        assert [row[:3] for row in found] == 2 * [
+            ["3", "2015-01-08", '["Oversight"]'],
+            ["4", "2016-01-08", '["Oversight"]'],
+        ]
+        assert found[0][3] == f"https://clinicaltrials.gov/study/{min(TRIALS)}?tab=history&a=4"
 
 
 def test_numbers_can_be_filtered_by_their_text_as_datasette_does(filled: dict[str, str]) -> None:

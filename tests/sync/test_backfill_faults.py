@@ -20,7 +20,7 @@ from ctsync.registry.http.response import RequestCounts
 from ctsync.registry.record_history import HistoryTransport, Index
 from ctsync.store.admin.check import check
 from ctsync.store.store import Store, open_store
-from ctsync.sync.history.backfill import History
+from ctsync.sync.history.trial_fetch import History
 from ctsync.sync.result import RunCallbacks
 from tests.conftest import StillClock
 from tests.replay import faults

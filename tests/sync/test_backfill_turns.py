@@ -17,8 +17,9 @@ from ctsync.model import JsonObject, NctId, Verdict
 from ctsync.registry.http.curl import find_curl
 from ctsync.registry.record_history import HistoryTransport
 from ctsync.store.store import Store, open_store
-from ctsync.sync.history import backfill as backfill_module
-from ctsync.sync.history.backfill import NOT_ASKED, BackfillResult
+from ctsync.sync.history import trial_fetch
+from ctsync.sync.history.backfill import BackfillResult
+from ctsync.sync.history.trial_fetch import NOT_ASKED
 from tests.conftest import StillClock
 from tests.registry_fixtures import an_id
 from tests.replay import faults
@@ -163,7 +164,7 @@ def test_a_trial_that_takes_too_long_yields_to_the_others_and_resumes(
     make_backfill: MakeBackfill,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(backfill_module, "TRIAL_SECONDS", 20.0)
+    monkeypatch.setattr(trial_fetch, "TRIAL_SECONDS", 20.0)
 
     def slowly(reply: Reply) -> Reply:
         clock.elapsed += 21

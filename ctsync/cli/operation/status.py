@@ -76,6 +76,9 @@ def _trial_lines(row: TrialStatusRow) -> Iterator[tuple[str, str]]:
     yield "Overall status", shown or "-" if row.state is State.PRESENT else row.state.capitalize()
     seen = f", seen {row.observed:%Y-%m-%d}" if row.observed else ""
     yield "Version", f"{row.version}, posted {row.posted or '-'}{seen}"
+    if row.unfetched:
+        versions = counted(row.unfetched, "version")
+        yield "Not fetched", f"{versions} listed by the registry; see: ctsync history {row.nct_id}"
     yield "Watches", ", ".join(row.watches) or "not followed"
     for flag in row.flags:
         yield "Flag", f"{flag.flag}{f' since {flag.since}' if flag.since else ''}: {flag.words}"

@@ -11,7 +11,7 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import DayParam
 from ctsync.cli.terminal_table import show_table
-from ctsync.questions.portfolio.find import FoundTrial, scan_note
+from ctsync.questions.portfolio.find import FoundTrial, scan_note, unfetched_note_of_search
 from ctsync.questions.portfolio.find import find as search
 from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.enum_words import key_field_words
@@ -79,8 +79,12 @@ def find(
     wanted = [read_condition(text) for text in conditions]
     with app.store() as store:
         require_watch(store, watch)
-        if note := scan_note(store, wanted):
-            tell(note)
+        for note in (
+            scan_note(store, wanted),
+            unfetched_note_of_search(store, ever=ever, as_of=as_of, watch=watch),
+        ):
+            if note:
+                tell(note)
         found = list(
             search(store, wanted, today=app.clock.now().date(), ever=ever, as_of=as_of, watch=watch)
         )

@@ -16,13 +16,21 @@ from ctsync.errors import UsageError
 from ctsync.model import NctId, State, StoredEvent, Version
 from ctsync.questions.trial.field_history import field_history
 from ctsync.questions.trial.stored_records import stored_versions
+from ctsync.questions.trial.unfetched_versions import (
+    how_to_fetch,
+    listed_sentence,
+    listed_version_row,
+    numbers_of,
+    unfetched_note,
+)
 from ctsync.questions.trial.versions import TrialVersions, trial_versions
 from ctsync.record.enum_words import enum_words
 from ctsync.record.fields.table import field_at, field_of
 from ctsync.record.value_text import counted, typed, typed_date
+from ctsync.report.trial.course_points import CoursePoint
 from ctsync.report.trial.field_history import ValueSpell, words_of
 from ctsync.report.trial.version_words import what_changed
-from ctsync.store.data.history_versions import HistoryState
+from ctsync.store.data.history_versions import LISTED
 from ctsync.store.store import Store
 from ctsync.text import for_terminal, shorten
 
@@ -50,39 +58,65 @@ when they change."""
     metavar="PATH",
     help="List the values of one field, by its label (primary completion) or its path.",
 )
+@click.option(
+    "--listed",
+    "only_listed",
+    is_flag=True,
+    help="Only versions that the registry lists and that are not fetched.",
+)
 @click.option("--substantive", is_flag=True, help="Hide versions with only administrative changes.")
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON array, oldest first.")
 @pass_app
-def history(app: App, *, trial: NctId, name: str | None, substantive: bool, as_json: bool) -> None:
+def history(
+    app: App,
+    *,
+    trial: NctId,
+    name: str | None,
+    only_listed: bool,
+    substantive: bool,
+    as_json: bool,
+) -> None:
     """List the stored versions of a trial, and what each changed.
 
     DATE is the day on which the registry posted the version, SEEN the data refresh in which ctsync
     saw it. WHAT CHANGED has the worst change first. `ctsync diff` compares two versions.
 
+    The table also has the versions that the registry lists and that are not fetched (see `ctsync
+    backfill --index-only`). Their DATE is the day of submission. --json leaves them out: --listed
+    writes them.
+
     With --field: list every value of one field, since when and for how long.
     """
     if substantive and name is not None:
         raise UsageError("--substantive lists versions: use it without --field")
+    if only_listed and (substantive or name is not None):
+        raise UsageError("--listed lists versions without records: use it alone or with --json")
     with app.store() as store:
         if name is not None:
             _show_field(app, store, stored_versions(store, trial), name, as_json=as_json)
             return
         found = trial_versions(store, trial, substantive=substantive)
+    if only_listed:
+        _show_listed(found, as_json=as_json)
+        return
     if as_json:
         show_json(found.rows)
         _tell_hidden(found)
+        if found.listed:
+            tell(unfetched_note(trial, found.listed))
         return
-    tell(for_terminal(f"{trial}  {found.versions[-1].key.brief_title or ''}".rstrip()))
+    title = found.versions[-1].key.brief_title if found.versions else ""
+    tell(for_terminal(f"{trial}  {title or ''}".rstrip()))
     show_table(
         HEADINGS,
-        [_history_row(version, found.steps.get(version.version, ())) for version in found.versions],
+        [_point_row(found, point) for point in found.points],
         drop=("SEEN", "PRIMARY COMPLETION", "ENROLLMENT"),
         least=LEAST_WHAT,
     )
     if any(version.registry_version is not None for version in found.versions):
         tell("VERSION: ctsync's number, and the registry's own (from v0)")
     _tell_hidden(found)
-    tell(for_terminal(_past_sentence(found.history, trial, app.clock.now())))
+    tell(for_terminal(_past_sentence(found, app.clock.now())))
 
 
 def _tell_hidden(found: TrialVersions) -> None:
@@ -92,8 +126,30 @@ def _tell_hidden(found: TrialVersions) -> None:
         tell(f"{versions} with only administrative changes {verb} hidden")
 
 
-def _past_sentence(past: HistoryState | None, trial: NctId, now: datetime) -> str:
+def _show_listed(found: TrialVersions, *, as_json: bool) -> None:
+    rows = [listed_version_row(one) for one in found.listed]
+    if as_json:
+        show_json(rows)
+        return
+    show_table(
+        ("VERSION", "SUBMITTED", "STATUS", "MODULES"),
+        [
+            (
+                f"v{row.registry_version}",
+                row.submitted,
+                enum_words(row.status),
+                ", ".join(row.modules) or BLANK,
+            )
+            for row in rows
+        ],
+    )
+    if rows:
+        tell(how_to_fetch(found.nct_id))
+
+
+def _past_sentence(found: TrialVersions, now: datetime) -> str:
     """Return how much of the registry history is stored, and how to fetch the rest."""
+    past, trial = found.history, found.nct_id
     if past is None:
         return f"versions before the first sync are not stored; fetch them: ctsync backfill {trial}"
     asked = f"as of {mark_future(past.asked, now, f'{past.asked:%Y-%m-%d}')}"
@@ -101,9 +157,28 @@ def _past_sentence(past: HistoryState | None, trial: NctId, now: datetime) -> st
         return f"the registry's own history has no versions of it, {asked}"
     if past.state == "complete":
         return f"all {past.listed} versions of the registry's own history, {asked}"
+    missing = f"; {listed_sentence(found.listed)}" if found.listed else ""
+    if past.state == LISTED:
+        listed = f"the registry lists {counted(past.listed or 0, 'version')}, {asked}"
+        return f"{listed}{missing}; {how_to_fetch(trial)}"
     following = past.next_try(now)
     again = f"; next try {format_minute(following)}" if following else ""
-    return f"history {past.state}: versions may be missing, {asked}{again}"
+    return f"history {past.state}: versions may be missing, {asked}{again}{missing}"
+
+
+def _point_row(found: TrialVersions, point: CoursePoint) -> tuple[str, ...]:
+    if isinstance(point.what, Version):
+        return _history_row(point.what, found.steps.get(point.what.version, ()))
+    modules = ", ".join(sorted(point.what.modules))
+    return (
+        f"(v{point.what.number})",
+        point.what.submitted,
+        BLANK,
+        enum_words(point.what.status),
+        BLANK,
+        BLANK,
+        f"listed, not fetched: {modules}" if modules else "listed, not fetched",
+    )
 
 
 def _history_row(version: Version, step: Sequence[StoredEvent]) -> tuple[str, ...]:
@@ -146,6 +221,8 @@ def _show_field(
     found = field_history(store, versions, name, until=app.clock.now())
     if as_json:
         show_json(found.rows)
+        if found.note:
+            tell(found.note)
         return
     path, spells = found.path, found.spells
     field = field_at(path)
@@ -161,12 +238,21 @@ def _show_field(
     )
     if any(len(words) > MOST_CHARACTERS for words in texts):
         tell("long values are cut; in full: --json")
+    if found.note:
+        tell(found.note)
+
+
+def _versions_of(spell: ValueSpell) -> str:
+    """Return the numbers of a spell: "1-3", or "(v2, v3)" of versions that are only listed."""
+    one = spell.from_version == spell.to_version
+    stored = f"{spell.from_version}" if one else f"{spell.from_version}-{spell.to_version}"
+    listed = f"({numbers_of(spell.listed)})" if spell.listed else ""
+    return " ".join(filter(None, (stored if spell.from_version else "", listed)))
 
 
 def _spell_row(spell: ValueSpell, words: str) -> tuple[str, ...]:
-    one = spell.from_version == spell.to_version
     return (
-        str(spell.from_version) if one else f"{spell.from_version}-{spell.to_version}",
+        _versions_of(spell),
         str(spell.since),
         "-" if spell.is_open else str(spell.until),
         f"{spell.days:,}",

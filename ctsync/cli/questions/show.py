@@ -85,6 +85,8 @@ def show(
             click.echo(for_terminal(line))
     else:
         _show_overview(found.version, [*_context_lines(notes), *_flag_lines(flags, rates)])
+    if found.note and (as_of is not None or not is_data):
+        tell(found.note)
 
 
 def _show_field(record: Record, path: str, *, as_json: bool) -> None:

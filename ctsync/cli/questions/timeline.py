@@ -7,12 +7,13 @@ import shutil
 import click
 
 from ctsync.cli.app import App, pass_app
-from ctsync.cli.output import show_json
+from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.cli.streams import can_show
 from ctsync.model import NctId
 from ctsync.questions.trial.stored_records import stored_versions
 from ctsync.questions.trial.timeline import timeline_row, trial_timeline
+from ctsync.questions.trial.unfetched_versions import listed_sentence
 from ctsync.report.trial.timeline_terminal import render_timeline
 
 
@@ -31,6 +32,9 @@ def timeline(app: App, *, trial: NctId, width: int | None, ascii_only: bool, as_
     with app.store() as store:
         stored_versions(store, trial)
         drawn = trial_timeline(store, trial, until=app.clock.now())
+        listed = store.listed.unfetched(trial)
+    if listed:
+        tell(f"{listed_sentence(listed)}: of these, only the status is known")
     if as_json:
         show_json(timeline_row(drawn))
         return

@@ -19,12 +19,15 @@ from ctsync.model import NctId
 from ctsync.questions.portfolio.watches import members_of
 from ctsync.questions.results.sync_rows import BackfillRow, FetchedHistoryRow
 from ctsync.questions.trial.versions import history_words
+from ctsync.record.history_form.module_labels import read_labels
 from ctsync.record.rules.rules import Thresholds
 from ctsync.record.value_text import counted
 from ctsync.registry.api import RegistryApi
 from ctsync.store.data.history_versions import HistoryState
 from ctsync.store.store import Store
-from ctsync.sync.history.backfill import NOT_ASKED, Backfill, BackfillResult, FetchedHistory
+from ctsync.sync.history.backfill import Backfill, BackfillResult
+from ctsync.sync.history.fetch_scope import EVERY_VERSION, INDEX_ONLY, FetchScope
+from ctsync.sync.history.trial_fetch import NOT_ASKED, FetchedHistory
 from ctsync.text import for_terminal
 
 BETWEEN_TRIALS_SECONDS = 600
@@ -35,6 +38,17 @@ BETWEEN_TRIALS_SECONDS = 600
 @click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
 @click.option("--watch", metavar="NAME", help="Only trials of this watch.")
 @click.option("--all", "every", is_flag=True, help="All trials you follow.")
+@click.option(
+    "--index-only",
+    "index_only",
+    is_flag=True,
+    help="Fetch only the list of versions, with one request per trial.",
+)
+@click.option(
+    "--labels",
+    metavar="LABELS",
+    help="Fetch only versions that changed these modules, by the registry's labels.",
+)
 @click.option(
     "--wait",
     type=float,
@@ -52,6 +66,8 @@ def backfill(
     trials: Sequence[NctId],
     watch: str | None,
     every: bool,
+    index_only: bool,
+    labels: str | None,
     wait: float,
     as_json: bool,
 ) -> None:
@@ -61,19 +77,33 @@ def backfill(
     second per version. An interrupted backfill resumes when you run it again, and with each sync.
     Backfilled changes trigger no notifications.
 
+    With --index-only: store the number, day, status and changed modules of each version, without
+    its record. With --labels "Study Status,Study Design": also fetch the first and the newest
+    version, and each version that changed one of these modules. The other versions are listed and
+    not fetched; commands that read the past say so. A later backfill fetches them.
+
     Exits with code 3 if a history could not be fetched, and names the reason. Later syncs try
     again. "no versions" is final: the registry keeps no history of that trial.
     """
+    scope = _scope(labels, index_only=index_only)
     with app.writable_store() as store:
         ids = _chosen(store, trials, watch, every=every)
         with app.registry() as registry:
-            result = run_backfill(app, store, registry, ids, wait=wait)
+            result = run_backfill(app, store, registry, ids, wait=wait, scope=scope)
         states = store.histories.states(ids)
     now = app.clock.now()
     if as_json:
         show_json(backfill_row(result, states, now=now))
     code = report_backfill(result, states, now=now, tabled=not as_json)
     click.get_current_context().exit(code)
+
+
+def _scope(labels: str | None, *, index_only: bool) -> FetchScope:
+    if labels is None:
+        return INDEX_ONLY if index_only else EVERY_VERSION
+    if index_only:
+        raise UsageError("specify --index-only or --labels, not both")
+    return FetchScope(read_labels(labels))
 
 
 def _chosen(
@@ -93,7 +123,13 @@ def _chosen(
 
 
 def run_backfill(
-    app: App, store: Store, registry: RegistryApi, ids: Sequence[NctId], *, wait: float = 0
+    app: App,
+    store: Store,
+    registry: RegistryApi,
+    ids: Sequence[NctId],
+    *,
+    wait: float = 0,
+    scope: FetchScope = EVERY_VERSION,
 ) -> BackfillResult:
     """Fetch the history of trials; show progress on a terminal."""
     with app.history(registry) as history, progress_bar("requests") as watcher:
@@ -104,6 +140,7 @@ def run_backfill(
             thresholds=Thresholds().replace(app.settings.rules),
             watcher=watcher,
             lock=_lock_of(store, wait),
+            scope=scope,
         ).run(ids)
 
 
@@ -152,10 +189,21 @@ def report_backfill(
         f"{counted(len(result.trials), 'trial')}: {counted(stored, 'version')} stored "
         f"({counted(result.requests, 'request')})"
     )
+    if unfetched := [trial for trial in result.trials if trial.unfetched]:
+        tell(_unfetched_sentence(unfetched))
     if not lacking:
         return 0
     is_nothing = len(lacking) == len(result.trials) and not stored
     return RegistryError.exit_code if is_nothing else PARTIAL
+
+
+def _unfetched_sentence(trials: Sequence[FetchedHistory]) -> str:
+    versions = sum(trial.unfetched for trial in trials)
+    verb, one = "is" if versions == 1 else "are", trials[0].nct_id
+    return (
+        f"{counted(versions, 'version')} of {counted(len(trials), 'trial')} {verb} listed and not "
+        f"fetched; to see them: ctsync history {one}; to fetch them: ctsync backfill {one}"
+    )
 
 
 def _row(trial: FetchedHistory) -> tuple[str, ...]:
@@ -179,6 +227,7 @@ def backfill_row(
                 listed=trial.listed,
                 stored=trial.stored,
                 seen_live=trial.joined,
+                unfetched=trial.unfetched,
                 error=trial.error or None,
                 retry=states[trial.nct_id].next_try(now) if trial.nct_id in states else None,
             )

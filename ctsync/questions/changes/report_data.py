@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 from ctsync.model import KeyFields, NctId, StoredEvent
 from ctsync.questions.changes.changes import find_changes
 from ctsync.questions.changes.coverage import coverage_of
 from ctsync.questions.changes.filters import require_sponsor
 from ctsync.questions.trial.record_facts import RecordFacts, read_facts
+from ctsync.questions.trial.unfetched_versions import course_points
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.registry.notices import Notice, read_notices
@@ -17,7 +19,7 @@ from ctsync.report.build import Scope, build, worst_first
 from ctsync.report.report import Report, Window
 from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.report.rows.report_row import ReportRow
-from ctsync.report.trial.timeline import trace
+from ctsync.report.trial.timeline import Timeline, trace
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
@@ -89,17 +91,23 @@ def _with_details(
         events = [stored for stored in events if stored.nct_id in detailed]
     facts = _facts(store, events, question.window)
     drawn = sorted({stored.nct_id for stored in events}) if question.drawn else ()
-    until = question.window.until.date()
     return replace(
         scope,
-        timelines={
-            nct_id: trace(versions, stands_from(versions), until=until)
-            for nct_id, versions in store.versions.of_many(drawn).items()
-        },
+        timelines=_timelines(store, drawn, question.window.until.date()),
         headings=facts.headings,
         flags=facts.flags,
         flagged_on=facts.flagged_on,
     )
+
+
+def _timelines(store: Store, ids: Sequence[NctId], until: date) -> dict[NctId, Timeline]:
+    with_listed = store.listed.unfetched_counts(ids)
+    drawn: dict[NctId, Timeline] = {}
+    for nct_id, versions in store.versions.of_many(ids).items():
+        listed = store.listed.unfetched(nct_id) if nct_id in with_listed else ()
+        points = course_points(versions, listed)
+        drawn[nct_id] = trace(versions, stands_from(versions), until=until, points=points)
+    return drawn
 
 
 def _last_keys(store: Store, ids: Sequence[NctId]) -> dict[NctId, KeyFields]:

@@ -17,6 +17,7 @@ from ctsync.model import JsonObject, NctId
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.rules.conditions import FieldCondition
 from ctsync.record.rules.record_search import RecordCondition, record_items
+from ctsync.record.value_text import counted
 from ctsync.store.data.condition_sql import Candidate
 from ctsync.store.store import Store
 
@@ -93,6 +94,26 @@ def scan_note(store: Store, conditions: Sequence[FieldCondition]) -> str | None:
     if not _asks_records(conditions) or store.texts.is_in_use():
         return None
     return "no text index: the search reads the records themselves; build it: ctsync db index-text"
+
+
+def unfetched_note_of_search(
+    store: Store, *, ever: bool, as_of: date | None, watch: str | None = None
+) -> str | None:
+    """Return a sentence for the user if versions in the past are not fetched, else None.
+
+    A search of the newest versions only needs none.
+    """
+    versions, trials = (
+        store.listed.count_unfetched(watch=watch) if ever or as_of is not None else (0, 0)
+    )
+    if not versions:
+        return None
+    verb = "is" if versions == 1 else "are"
+    return (
+        f"{counted(versions, 'version')} of {counted(trials, 'trial')} {verb} listed by the "
+        "registry and not fetched: the search does not see what they changed; to fetch: ctsync "
+        "backfill"
+    )
 
 
 def _asks_records(conditions: Sequence[FieldCondition]) -> bool:

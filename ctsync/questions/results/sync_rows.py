@@ -138,13 +138,16 @@ class FetchedHistoryRow:
     nct_id: NctId
     """The NCT id of the trial."""
     history: str
-    """`complete`, `none` (it has no history), or `partial` or `unavailable` with the reason."""
+    """`complete`, `listed` (only some versions were wanted), `none` (it has no history), or
+    `partial` or `unavailable` with the reason."""
     listed: int | None
     """Number of versions that the registry lists; null if it could not be fetched."""
     stored: int
     """Number of versions that this run stored."""
     seen_live: int
     """Number of versions that syncs had stored already."""
+    unfetched: int
+    """Number of versions that are listed and were not to be fetched."""
     error: str | None
     """Why the history is incomplete; null if it is complete."""
     retry: datetime | None

@@ -28,6 +28,13 @@ from ctsync.questions.trial.stored_records import (
     stored_record,
     stored_versions,
 )
+from ctsync.questions.trial.unfetched_versions import (
+    between,
+    course_points,
+    gap_note,
+    record_note,
+    since_version,
+)
 from ctsync.questions.trial.version_dates import (
     NotKnown,
     find_version,
@@ -132,7 +139,24 @@ def compare_versions(store: Store, question: CompareQuestion) -> Comparison:
         raise UnknownVersion(f"only one version of {question.nct_id} is stored: nothing to compare")
     pair, note = _pair(versions, question)
     records = pair_of(store, *pair)
+    notes = [note, *_notes_of_unfetched(store, versions, pair, question)]
+    note = "; ".join(one for one in notes if one)
     return _compared(versions, pair, records, note=note, thresholds=question.thresholds)
+
+
+def _notes_of_unfetched(
+    store: Store,
+    versions: Sequence[Version],
+    pair: tuple[Version, Version],
+    question: CompareQuestion,
+) -> Iterator[str]:
+    """Yield what may differ because versions are listed and not fetched; some may be empty."""
+    nct_id = question.nct_id
+    points = course_points(versions, store.listed.unfetched(nct_id))
+    for version, text in zip(pair, _split(question.older, question.newer), strict=True):
+        if day := _day_of(text or ""):
+            yield record_note(nct_id, since_version(points, version, day), day)
+    yield gap_note(nct_id, between(points, *pair))
 
 
 def site_comparisons(
@@ -146,16 +170,19 @@ def site_comparisons(
     known = [one for one in versions if one.digest is not None]
     if len(known) < 2:
         return
+    points = course_points(versions, store.listed.unfetched(nct_id))
     first = before = stored_record(store, known[0])
     for older, newer in pairwise(known):
         after = stored_record(store, newer)
         records = aligned(older, before, newer, after)
-        yield _compared(versions, (older, newer), records, thresholds=thresholds)
+        note = gap_note(nct_id, between(points, older, newer))
+        yield _compared(versions, (older, newer), records, note=note, thresholds=thresholds)
         before = after
     if len(known) > 2:
         ends = known[0], known[-1]
         records = aligned(ends[0], first, ends[1], before)
-        yield _compared(versions, ends, records, thresholds=thresholds)
+        note = gap_note(nct_id, between(points, *ends))
+        yield _compared(versions, ends, records, note=note, thresholds=thresholds)
 
 
 def _compared(
@@ -252,13 +279,21 @@ def _pick(versions: Sequence[Version], text: str) -> Version:
         return find_version(versions, int(text))
     if found := _REGISTRY_NUMBER.fullmatch(text):
         return _of_registry(versions, int(found[1]))
-    day = PartialDate.parse(text)
+    day = _day_of(text)
     if day is None:
         raise UsageError(
             f"{text!r} is not a version: write its number (3, -1), the registry's number (v2) or a "
             "day (2020-01-01)"
         )
-    return _on(versions, day.last)
+    return _on(versions, day)
+
+
+def _day_of(text: str) -> date | None:
+    """Return the day that names a version, or None if it is named otherwise."""
+    if _NUMBER.fullmatch(text) or _REGISTRY_NUMBER.fullmatch(text):
+        return None
+    day = PartialDate.parse(text)
+    return None if day is None else day.last
 
 
 def _of_registry(versions: Sequence[Version], number: int) -> Version:

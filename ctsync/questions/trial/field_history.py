@@ -8,13 +8,15 @@ from datetime import date, datetime
 from typing import Any
 
 from ctsync.errors import UsageError
-from ctsync.model import MISSING, Record, State, Version
+from ctsync.model import MISSING, ListedVersion, Record, State, Version
 from ctsync.questions.trial.stored_records import aligned, stored_record
-from ctsync.questions.trial.version_dates import stands_from
+from ctsync.questions.trial.unfetched_versions import course_points, field_note
 from ctsync.record.fields.lookup import find_path, value_at
 from ctsync.record.history_form.normalize import form_of, may_lack, readable
 from ctsync.report.trial.field_history import Unshown, ValueSpell, course_of
 from ctsync.store.store import Store
+
+_STATUS = "protocolSection.statusModule.overallStatus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,12 @@ class FieldValueRow:
     """False if the source of these versions does not contain the field: its value is unknown."""
     state: State
     """Whether the registry had a record of the trial."""
-    from_version: int
-    """The first version with the value."""
-    to_version: int
-    """The last version with the value."""
+    from_version: int | None
+    """The first stored version with the value; null if it was only in listed versions."""
+    to_version: int | None
+    """The last stored version with the value; null if it was only in listed versions."""
+    listed: tuple[int, ...]
+    """The registry's numbers, from 0, of versions with the value that are not fetched."""
     since: date
     """The first day of the value."""
     until: date | None
@@ -51,6 +55,7 @@ def field_value_row(path: str, spell: ValueSpell) -> FieldValueRow:
         state=spell.state,
         from_version=spell.from_version,
         to_version=spell.to_version,
+        listed=spell.listed,
         since=spell.since,
         until=None if spell.is_open else spell.until,
         days=spell.days,
@@ -59,10 +64,14 @@ def field_value_row(path: str, spell: ValueSpell) -> FieldValueRow:
 
 @dataclass(frozen=True, slots=True)
 class FieldHistory:
-    """The path of a field, and every value it had in the stored versions, oldest first."""
+    """The path of a field, and every value it had in the stored versions, oldest first.
+
+    `note` says what is not known because versions are not fetched; empty if all is known.
+    """
 
     path: str
     spells: tuple[ValueSpell, ...]
+    note: str = ""
 
     @property
     def rows(self) -> tuple[FieldValueRow, ...]:
@@ -76,17 +85,27 @@ def field_history(
     """Find every value that a field had in a trial's versions.
 
     `name` is a path, the end of a path, or a label. A path that the field table does not declare is
-    also accepted if a version has it. Raises UsageError as `find_path` does, and CorruptBody.
+    also accepted if a version has it. The overall status of a version that is only listed is known
+    too. Raises UsageError as `find_path` does, and CorruptBody.
     """
     try:
         path = find_path(name)
     except UsageError:
-        values = _values(store, versions, name)
-        if all(value is MISSING or isinstance(value, Unshown) for value in values):
+        known = _values(store, versions, name)
+        if all(value is MISSING or isinstance(value, Unshown) for value in known):
             raise
         path = name
-    pairs = zip(versions, _values(store, versions, path), strict=True)
-    return FieldHistory(path, tuple(course_of(pairs, stands_from(versions), until=until.date())))
+    nct_id = versions[-1].nct_id
+    listed = store.listed.unfetched(nct_id)
+    is_listed = path == _STATUS
+    points = course_points(versions, listed if is_listed else ())
+    values = _values(store, versions, path)
+    pairs = (
+        (point, point.status if isinstance(point.what, ListedVersion) else next(values))
+        for point in points
+    )
+    spells = tuple(course_of(pairs, until=until.date()))
+    return FieldHistory(path, spells, field_note(nct_id, listed, path, has_values=is_listed))
 
 
 def _values(store: Store, versions: Sequence[Version], path: str) -> Iterator[Any]:

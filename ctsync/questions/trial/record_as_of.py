@@ -9,6 +9,12 @@ from datetime import date
 from ctsync.errors import UnknownVersion, UsageError
 from ctsync.model import NctId, Record, Version
 from ctsync.questions.trial.stored_records import record_of, stored_record, stored_versions
+from ctsync.questions.trial.unfetched_versions import (
+    course_points,
+    record_note,
+    since_version,
+    unfetched_note,
+)
 from ctsync.questions.trial.version_dates import (
     NotKnown,
     NotRegistered,
@@ -36,11 +42,16 @@ class RecordQuestion:
 
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
-    """A version and its record; `versions` are all versions of the trial with a record."""
+    """A version and its record; `versions` are all versions of the trial with a record.
+
+    `note` says which versions are not fetched that may have replaced this one by the day asked
+    for; empty if there is none.
+    """
 
     version: Version
     record: Record
     versions: tuple[VersionDay, ...] = ()
+    note: str = ""
 
 
 def record_as_of(store: Store, question: RecordQuestion) -> VersionRecord:
@@ -54,7 +65,16 @@ def record_as_of(store: Store, question: RecordQuestion) -> VersionRecord:
     versions = stored_versions(store, question.nct_id)
     version = _version(versions, question)
     read = stored_record if question.as_stored else record_of
-    return VersionRecord(version, read(store, version), version_days(versions))
+    note = _note(store, versions, version, question.as_of)
+    return VersionRecord(version, read(store, version), version_days(versions), note)
+
+
+def _note(store: Store, versions: Sequence[Version], version: Version, day: date | None) -> str:
+    listed = store.listed.unfetched(version.nct_id)
+    if day is None:
+        return unfetched_note(version.nct_id, listed)
+    replaced = since_version(course_points(versions, listed), version, day)
+    return record_note(version.nct_id, replaced, day)
 
 
 def _version(versions: Sequence[Version], question: RecordQuestion) -> Version:

@@ -17,6 +17,11 @@ def stored_versions(store: Store, nct_id: NctId) -> list[Version]:
     """Return the versions of a trial, oldest first; raises UnknownTrial if there are none."""
     versions = store.versions.of(nct_id)
     if not versions:
+        if listed := store.listed.unfetched_counts([nct_id]).get(nct_id):
+            raise UnknownTrial(
+                f"no version of {nct_id} is stored; the registry lists {listed:,}, see: ctsync "
+                f"history {nct_id}; to fetch them: ctsync backfill {nct_id}"
+            )
         raise UnknownTrial(
             f"no version of {nct_id} is stored; follow it: ctsync watch add {nct_id} --sync"
         )

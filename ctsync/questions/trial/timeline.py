@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from ctsync.dates import PartialDate
 from ctsync.model import Kind, NctId
+from ctsync.questions.trial.unfetched_versions import course_points
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.report.trial.timeline import DateTrack, Timeline, query_steps, trace
 from ctsync.store.data.events import EventFilter
@@ -97,6 +98,12 @@ class TrialTimelineRow:
     """The start, primary completion and completion date, each with its values."""
     enrollment: tuple[EnrollmentStepRow, ...]
     """The values of the enrollment, oldest first."""
+    unfetched: int
+    """Number of versions that the registry lists and ctsync has not fetched.
+
+    Their statuses are among `spells`, from the day of submission; their dates and enrollment are
+    not known.
+    """
     queries: tuple[QueryStepRow, ...]
     """When the trial entered and left the query of a watch, oldest first."""
 
@@ -122,6 +129,7 @@ def timeline_row(timeline: Timeline) -> TrialTimelineRow:
             EnrollmentStepRow(one.stood_from, one.count, type=one.kind)
             for one in timeline.enrollment
         ),
+        unfetched=timeline.unfetched,
         queries=tuple(
             QueryStepRow(one.day, one.watch, entered=one.entered) for one in timeline.queries
         ),
@@ -139,7 +147,8 @@ def _track(track: DateTrack) -> DateTrackRow:
 def trial_timeline(store: Store, nct_id: NctId, *, until: datetime) -> Timeline:
     """Return the timeline of a stored trial up to a time, with the queries it entered and left."""
     versions = store.versions.of(nct_id)
-    drawn = trace(versions, stands_from(versions), until=until.date())
+    points = course_points(versions, store.listed.unfetched(nct_id))
+    drawn = trace(versions, stands_from(versions), until=until.date(), points=points)
     moves = store.events.find(EventFilter(nct_ids=(nct_id,), kinds=(Kind.ENTERED, Kind.LEFT)))
     return replace(drawn, queries=query_steps(moves))
 

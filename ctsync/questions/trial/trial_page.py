@@ -11,6 +11,7 @@ from ctsync.questions.portfolio.flags import flag_day
 from ctsync.questions.trial.record_facts import read_facts
 from ctsync.questions.trial.record_parts import read_parts
 from ctsync.questions.trial.standing import standing_context
+from ctsync.questions.trial.unfetched_versions import course_points, unfetched_note
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.report.trial.content import ForecastLine, RecordParts, TrialContent
@@ -39,14 +40,14 @@ def trial_page(
         for stored in store.events.find(EventFilter(nct_ids=(nct_id,)))
         if stored.event.kind is not Kind.FIRST_SEEN  # a baseline is not a change
     ]
-    days, today = stands_from(versions), until.date()
+    days, today, listed = stands_from(versions), until.date(), store.listed.unfetched(nct_id)
     end = max(drawn_until, days[-1]) if drawn_until else today
     facts = read_facts(store, [nct_id], today=today)
     parts, expected = _parts(store, versions, events, days, today=today)
     return TrialContent(
         versions,
         events,
-        trace(versions, days, until=end),
+        trace(versions, days, until=end, points=course_points(versions, listed)),
         facts.headings.get(nct_id),
         facts.flags.get(nct_id, ()),
         facts.flagged_on,
@@ -54,6 +55,7 @@ def trial_page(
         standing_context(versions, as_of=flag_day(store, today), rates=rates),
         parts,
         expected,
+        unfetched_note(nct_id, listed),
     )
 
 

@@ -27,6 +27,8 @@ class TrialStatusRow:
     """Whether the registry shows the trial: present, gone or moved."""
     version: int
     """The number of the newest version in ctsync, from 1."""
+    unfetched: int
+    """Number of versions that the registry lists and ctsync has not fetched."""
     posted: str | None
     """The date on which the registry posted it."""
     observed: datetime | None
@@ -53,6 +55,7 @@ def trial_status(store: Store, nct_id: NctId, *, today: date) -> TrialStatusRow:
         status=newest.key.status,
         state=newest.state,
         version=newest.version,
+        unfetched=store.listed.unfetched_counts([nct_id]).get(nct_id, 0),
         posted=newest.posted,
         observed=newest.observed,
         watches=store.watches.names_of(nct_id),

@@ -7,8 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 
-from ctsync.model import STUDY_PAGE, Kind, Level, NctId, Source, State, StoredEvent, Version
+from ctsync.model import (
+    STUDY_PAGE,
+    Kind,
+    Level,
+    ListedVersion,
+    NctId,
+    Source,
+    State,
+    StoredEvent,
+    Version,
+)
 from ctsync.questions.trial.stored_records import stored_versions
+from ctsync.questions.trial.unfetched_versions import course_points, unfetched_note
+from ctsync.record.value_text import counted
+from ctsync.report.trial.course_points import CoursePoint
 from ctsync.report.trial.version_words import is_substantive
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.history_versions import NONE, HistoryState
@@ -113,13 +126,28 @@ class TrialVersions:
 
     `steps` has the events by the number of the version they led to. `history` says how much of
     the registry's own history is stored, None if it was never requested. `hidden` counts the
-    versions that were left out because they have only administrative changes.
+    versions that were left out because they have only administrative changes. `listed` are the
+    versions that the registry lists and that are not fetched.
     """
 
+    nct_id: NctId
     versions: tuple[Version, ...]
     steps: Mapping[int, Sequence[StoredEvent]]
     history: HistoryState | None
     hidden: int = 0
+    listed: tuple[ListedVersion, ...] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """What is not among the rows, in sentences."""
+        hidden = f"{counted(self.hidden, 'version')} with only administrative changes left out"
+        missing = unfetched_note(self.nct_id, self.listed)
+        return [*([hidden] if self.hidden else []), *([missing] if missing else [])]
+
+    @property
+    def points(self) -> tuple[CoursePoint, ...]:
+        """The shown and the listed versions in the registry's order."""
+        return course_points(self.versions, self.listed)
 
     @property
     def rows(self) -> tuple[VersionRow, ...]:
@@ -128,11 +156,12 @@ class TrialVersions:
 
 
 def trial_versions(store: Store, nct_id: NctId, *, substantive: bool = False) -> TrialVersions:
-    """List the versions of a trial; raises UnknownTrial if it has none.
+    """List the versions of a trial; raises UnknownTrial if none is stored and none is listed.
 
     With `substantive`, only the first version and those with a change that is not administrative.
     """
-    versions = stored_versions(store, nct_id)
+    listed = tuple(store.listed.unfetched(nct_id))
+    versions = store.versions.of(nct_id) if listed else stored_versions(store, nct_id)
     steps: dict[int, list[StoredEvent]] = {}
     for stored in store.events.find(EventFilter(nct_ids=(nct_id,))):
         steps.setdefault(stored.to_version, []).append(stored)
@@ -142,10 +171,12 @@ def trial_versions(store: Store, nct_id: NctId, *, substantive: bool = False) ->
         if not substantive or one.version == 1 or is_substantive(steps.get(one.version, ()))
     ]
     return TrialVersions(
+        nct_id=nct_id,
         versions=tuple(shown),
         steps=steps,
         history=store.histories.states([nct_id]).get(nct_id),
         hidden=len(versions) - len(shown),
+        listed=listed,
     )
 
 

@@ -43,7 +43,8 @@ class TrialContent:
     `record_heading` comes from the newest record; if it is None, key fields take its place. `flags`
     are those to show for the day `flagged_on`. `rates` are the base rates shown beside changes;
     with None, changes have no context. `standing` is the context of what the newest version shows.
-    `parts` come from the records, and are empty if they cannot be read.
+    `parts` come from the records, and are empty if they cannot be read. `unfetched` says which
+    versions the registry lists that are not fetched; empty if there is none.
     """
 
     versions: Sequence[Version]
@@ -56,6 +57,7 @@ class TrialContent:
     standing: Sequence[ContextNote] = ()
     parts: RecordParts = RecordParts()
     forecast: Sequence[ForecastLine] = ()
+    unfetched: str = ""
 
     @property
     def nct_id(self) -> NctId:

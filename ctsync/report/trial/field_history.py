@@ -11,8 +11,9 @@ from typing import Any
 
 import orjson
 
-from ctsync.model import MISSING, State, Version
+from ctsync.model import MISSING, ListedVersion, State, Version
 from ctsync.record.value_text import NOTHING, counted, plain, typed, typed_date
+from ctsync.report.trial.course_points import CoursePoint
 
 
 class Unshown(Enum):
@@ -27,16 +28,18 @@ class ValueSpell:
 
     `value` is MISSING if the record had no such field, or if there was no record (see `state`).
     It is NOT_CARRIED if the source of the version may omit the field. The last spell `is_open`
-    and lasts until the day of the query.
+    and lasts until the day of the query. `listed` are the registry's numbers of versions that are
+    only listed; if all are, `from_version` and `to_version` are None.
     """
 
     value: Any
     state: State
-    from_version: int
-    to_version: int
+    from_version: int | None
+    to_version: int | None
     since: date
     until: date
     is_open: bool
+    listed: tuple[int, ...] = ()
 
     @property
     def days(self) -> int:
@@ -44,29 +47,38 @@ class ValueSpell:
         return (self.until - self.since).days
 
 
-def course_of(
-    values: Iterable[tuple[Version, Any]], stood_from: Sequence[date], *, until: date
-) -> list[ValueSpell]:
-    """The spells of one field, from its value in each version, oldest first.
-
-    `stood_from` holds the first day of each version.
-    """
+def course_of(values: Iterable[tuple[CoursePoint, Any]], *, until: date) -> list[ValueSpell]:
+    """The spells of one field, from its value in each version, oldest first."""
     spells: list[ValueSpell] = []
-    run: list[tuple[Version, Any, date]] = []
-    for (version, value), day in zip(values, stood_from, strict=True):
-        if run and (version.state, _key(value)) != (run[-1][0].state, _key(run[-1][1])):
-            spells.append(_spell(run, day, is_open=False))
+    run: list[tuple[CoursePoint, Any]] = []
+    for point, value in values:
+        if run and (_state(point), _key(value)) != (_state(run[-1][0]), _key(run[-1][1])):
+            spells.append(_spell(run, point.day, is_open=False))
             run = []
-        run.append((version, value, day))
+        run.append((point, value))
     if run:
-        spells.append(_spell(run, max(until, run[0][2]), is_open=True))
+        spells.append(_spell(run, max(until, run[0][0].day), is_open=True))
     return spells
 
 
-def _spell(run: Sequence[tuple[Version, Any, date]], until: date, *, is_open: bool) -> ValueSpell:
-    first, value, since = run[0]
-    last = run[-1][0].version
-    return ValueSpell(value, first.state, first.version, last, since, until, is_open)
+def _state(point: CoursePoint) -> State:
+    return State.PRESENT if isinstance(point.what, ListedVersion) else point.what.state
+
+
+def _spell(run: Sequence[tuple[CoursePoint, Any]], until: date, *, is_open: bool) -> ValueSpell:
+    first, value = run[0]
+    stored = [point.what.version for point, _ in run if isinstance(point.what, Version)]
+    listed = [point.what.number for point, _ in run if isinstance(point.what, ListedVersion)]
+    return ValueSpell(
+        value=value,
+        state=_state(first),
+        from_version=stored[0] if stored else None,
+        to_version=stored[-1] if stored else None,
+        since=first.day,
+        until=until,
+        is_open=is_open,
+        listed=tuple(listed),
+    )
 
 
 def _key(value: Any) -> bytes:

@@ -9,6 +9,7 @@ from datetime import date
 from ctsync.dates import PartialDate
 from ctsync.model import KeyFields, Kind, NctId, State, StoredEvent, Version
 from ctsync.record.enum_words import enum_words
+from ctsync.report.trial.course_points import CoursePoint
 
 _TRACKS = (
     ("start", "start_date"),
@@ -86,7 +87,10 @@ class QueryStep:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The timeline of one trial from its first stored version to `until`."""
+    """The timeline of one trial from its first version to `until`.
+
+    `unfetched` versions are only listed by the registry: of them, the status alone is known.
+    """
 
     nct_id: NctId
     title: str
@@ -96,6 +100,7 @@ class Timeline:
     tracks: tuple[DateTrack, ...]
     enrollment: tuple[EnrollmentStep, ...]
     queries: tuple[QueryStep, ...] = ()
+    unfetched: int = 0
 
     @property
     def span(self) -> tuple[date, date]:
@@ -105,11 +110,18 @@ class Timeline:
         return min(days), max(days)
 
 
-def trace(versions: Sequence[Version], stood_from: Sequence[date], *, until: date) -> Timeline:
+def trace(
+    versions: Sequence[Version],
+    stood_from: Sequence[date],
+    *,
+    until: date,
+    points: Sequence[CoursePoint] | None = None,
+) -> Timeline:
     """The timeline of a trial from its versions, oldest first.
 
     `stood_from` holds the first day of each version. A version of a trial that was gone or moved
-    is a spell of its own and has no dates. Raises ValueError if there is no version.
+    is a spell of its own and has no dates. `points` adds the statuses of versions that are only
+    listed: it holds them and all of `versions` in order. Raises ValueError if there is no version.
     """
     if not versions:
         raise ValueError("a timeline needs at least one version")
@@ -119,15 +131,18 @@ def trace(versions: Sequence[Version], stood_from: Sequence[date], *, until: dat
         for day, version in zip(stood_from, versions, strict=True)
         if version.state is State.PRESENT
     ]
-    until = max(until, stood_from[-1])
+    if points is None:
+        points = [CoursePoint(*pair) for pair in zip(versions, stood_from, strict=True)]
+    until = max(until, points[-1].day)
     return Timeline(
         nct_id=newest.nct_id,
         title=newest.key.brief_title or "",
-        since=stood_from[0],
+        since=points[0].day,
         until=until,
-        spells=tuple(_spells(versions, stood_from, until)),
+        spells=tuple(_spells(points, until)),
         tracks=tuple(_tracks(present)),
         enrollment=tuple(_enrollment(present)),
+        unfetched=len(points) - len(versions),
     )
 
 
@@ -144,19 +159,13 @@ def query_steps(events: Iterable[StoredEvent]) -> tuple[QueryStep, ...]:
     )
 
 
-def _spells(versions: Sequence[Version], days: Sequence[date], until: date) -> Iterator[Spell]:
-    said = [(day, _status(version)) for day, version in zip(days, versions, strict=True)]
+def _spells(points: Sequence[CoursePoint], until: date) -> Iterator[Spell]:
+    said = [(point.day, point.status) for point in points]
     starts = [pair for i, pair in enumerate(said) if i == 0 or pair[1] != said[i - 1][1]]
     for i, (since, status) in enumerate(starts):
         is_open = i + 1 == len(starts)
         end = until if is_open else starts[i + 1][0]
         yield Spell(enum_words(status), since, end, is_open, code=status)
-
-
-def _status(version: Version) -> str:
-    if version.state is State.PRESENT:
-        return version.key.status or "(no status)"
-    return version.state.value.upper()
 
 
 def _tracks(present: Sequence[tuple[date, KeyFields]]) -> Iterator[DateTrack]:

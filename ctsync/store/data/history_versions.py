@@ -23,6 +23,7 @@ COMPLETE = "complete"
 PARTIAL = "partial"
 NONE = "none"
 UNAVAILABLE = "unavailable"
+LISTED = "listed"
 
 _FAR = 2**60
 """Larger than any position in use."""
@@ -32,9 +33,10 @@ _FAR = 2**60
 class HistoryState:
     """The progress of fetching the registry's own history of a trial.
 
-    `state` is "complete", "partial", "none" if the registry has no history of it, or
-    "unavailable (why)". `listed` is the number of versions in its index, as last read. `asked` is
-    the time of the last request. `retry` is the time of the next request, or None.
+    `state` is "complete", "partial", "listed" if only some versions were wanted, "none" if the
+    registry has no history of it, or "unavailable (why)". `listed` is the number of versions in its
+    index, as last read. `asked` is the time of the last request. `retry` is the time of the next
+    request, or None.
     """
 
     nct_id: NctId
@@ -50,6 +52,19 @@ class HistoryState:
             return None
         is_wrong = is_ahead(self.asked, now) or is_ahead(self.retry, now + LONGEST_RETRY)
         return now if is_wrong else self.retry
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedHistory:
+    """What is left to fetch of a trial's history.
+
+    `index` is the index whose versions are being fetched, or None. `labels` are the modules whose
+    versions are wanted, None for every version. `retry` is the time of the next request, or None.
+    """
+
+    index: list[Any] | None = None
+    labels: tuple[str, ...] | None = None
+    retry: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +122,18 @@ class HistoryReads(Reads):
         with self._reading() as connection:
             return tuple(NctId(nct_id) for nct_id in connection.scalars(statement))
 
-    def unfinished_index(self, nct_id: NctId) -> list[Any] | None:
-        """Return the index whose versions are still being fetched, or None."""
-        statement = select(TRIALS.c.history_index).where(TRIALS.c.nct_id == nct_id)
+    def unfinished(self, nct_id: NctId) -> UnfinishedHistory:
+        """Return what is left to fetch of a trial's history; empty if it was never requested."""
+        columns = (TRIALS.c.history_index, TRIALS.c.history_labels, TRIALS.c.history_retry)
+        statement = select(*columns).where(TRIALS.c.nct_id == nct_id)
         with self._reading() as connection:
-            index: list[Any] | None = connection.scalar(statement)
-        return index
+            row = connection.execute(statement).one_or_none()
+        if row is None:
+            return UnfinishedHistory()
+        labels = row.history_labels
+        return UnfinishedHistory(
+            row.history_index, None if labels is None else tuple(labels), row.history_retry
+        )
 
 
 def _state(row: Row[Any]) -> HistoryState:
@@ -150,12 +171,14 @@ class HistoryWrites(Writes):
         asked: datetime,
         listed: int | None = None,
         index: Sequence[Any] | None = None,
+        labels: Sequence[str] | None = None,
         retry: datetime | None = None,
         failed: bool = False,
     ) -> None:
         """Record how far a trial's history was fetched, and when to request it again.
 
         `listed=None` keeps the previous number. `index` is stored until the next call without it.
+        `labels` are the modules whose versions are wanted, None for every version.
         `failed` adds one consecutive failure; otherwise their number is reset to 0.
         """
         self._trials.add(nct_id)
@@ -164,23 +187,26 @@ class HistoryWrites(Writes):
             "history_asked": asked,
             "history_retry": retry,
             "history_index": None if index is None else list(index),
+            "history_labels": None if labels is None else list(labels),
             "history_attempts": TRIALS.c.history_attempts + 1 if failed else 0,
         }
         if listed is not None:
             values["history_listed"] = listed
         self._trials.set_columns(nct_id, values)
 
-    def queue(self, ids: Iterable[NctId], *, at: datetime) -> None:
+    def queue(
+        self, ids: Iterable[NctId], *, at: datetime, labels: Sequence[str] | None = None
+    ) -> None:
         """Schedule the first request for the histories of trials, due at `at`.
 
-        A trial whose history was requested before is not changed.
+        `labels` are as in `set_state`. A trial whose history was requested before is not changed.
         """
         for nct_id in ids:
             self._trials.add(nct_id)
             self._connection.execute(
                 update(TRIALS)
                 .where(TRIALS.c.nct_id == nct_id, TRIALS.c.history_state.is_(None))
-                .values(history_retry=at)
+                .values(history_retry=at, history_labels=None if labels is None else list(labels))
             )
 
     def insert(

@@ -6,6 +6,8 @@ snapshots       one row per version, never deleted, with the fields that plain S
 bodies          the content-addressed records that snapshots point to
 dictionaries    the zstd dictionaries that keyframes are packed with
 events          the changes from one snapshot to the next
+listed_versions the versions in the registry's index of a trial whose history is not complete;
+                a row is no version: it has no record
 watches         the watches; watched_trials: their trials, named by a person or found by a query
 runs            one row per run, with any verdict
 failures        the quarantine: trials that could not be checked or stored
@@ -17,7 +19,8 @@ text_values     the text index: each text of the searched fields; text_bodies: t
                 creates text_words
 ctsync_marks    facts about the database itself, such as that it belongs to ctsync
 
-The views v_trials, v_versions, v_changes and v_watched are for people who use SQL (docs/sql.md).
+The views v_trials, v_versions, v_changes, v_watched and v_listed are for people who use SQL
+(docs/sql.md).
 ctsync itself does not read them.
 
 Text from outside ctsync is escaped (see `types.RemoteText`).
@@ -45,10 +48,11 @@ from sqlalchemy import (
     text,
 )
 
+from ctsync.store.database.registry_tables import cursor_tables, listed_versions_table
 from ctsync.store.database.text_tables import text_tables
 from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, RowId, Timestamp
 
-HEAD_REVISION = "0005"
+HEAD_REVISION = "0006"
 """The newest migration. It is repeated here so that opening a database does not need alembic."""
 
 APPLICATION_ID = 0x63747379
@@ -155,6 +159,11 @@ class _Trial(TypedColumns):
     )
     history_index: Named[Any] = Column(
         JsonText, nullable=True, comment="JSON: the index whose versions are being fetched"
+    )
+    history_labels: Named[Any] = Column(
+        JsonText,
+        nullable=True,
+        comment="JSON: the modules whose versions are to be fetched; NULL: every version",
     )
 
 
@@ -324,6 +333,7 @@ TRIAL_FACTS = Table("trial_facts", METADATA, _TrialFacts)
 
 
 TEXT_BODIES, TEXT_VALUES, TEXT_PLACES = text_tables(METADATA)
+LISTED_VERSIONS = listed_versions_table(METADATA)
 
 
 class _Watch(TypedColumns):
@@ -385,38 +395,7 @@ class _Failure(TypedColumns):
 FAILURES = Table("failures", METADATA, _Failure, Index(None, "next_try"))
 
 
-class _Cursor(TypedColumns):
-    """The progress of one kind of scan of the registry: the bulk archive, pages, the full scan."""
-
-    name: Named[str] = Column(String(32), primary_key=True)
-    source: Named[str | None] = Column(
-        String(64), comment="which archive or question is under way; NULL: none"
-    )
-    load: Named[datetime | None] = Column(Timestamp, comment="the load under way")
-    position: Named[int] = Column(
-        Integer, server_default="0", comment="the next member of the archive, or the next page"
-    )
-    token: Named[str | None] = Column(RemoteText, comment="of the next page")
-    total: Named[int | None] = Column(Integer, comment="how many trials there are to be")
-    done_load: Named[datetime | None] = Column(
-        Timestamp, comment="the last load that was walked through to its end"
-    )
-
-
-CURSORS = Table("cursors", METADATA, _Cursor)
-
-
-class _CursorPage(TypedColumns):
-    """The trials on one page of a scan in progress. Deleted when the scan ends."""
-
-    name: Named[str] = Column(
-        String(32), ForeignKey("cursors.name", ondelete="CASCADE"), primary_key=True
-    )
-    number: Named[int] = Column(Integer, primary_key=True)
-    ids: Named[bytes] = Column(LargeBinary, comment="zstd; the ids' numbers, 4 bytes each")
-
-
-CURSOR_PAGES = Table("cursor_pages", METADATA, _CursorPage)
+CURSORS, CURSOR_PAGES = cursor_tables(METADATA)
 
 
 class _Delivery(TypedColumns):

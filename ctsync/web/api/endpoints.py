@@ -18,6 +18,7 @@ from ctsync.questions.portfolio.forecast import Expectation, ExpectedChangeRow
 from ctsync.questions.portfolio.portfolio import PortfolioRow
 from ctsync.questions.portfolio.portfolio_filter import PortfolioSort
 from ctsync.questions.portfolio.watches import WatchRow
+from ctsync.questions.results.registry_rows import ListedVersionRow
 from ctsync.questions.trial.compare import FieldChangeRow
 from ctsync.questions.trial.field_history import FieldValueRow
 from ctsync.questions.trial.timeline import TrialTimelineRow
@@ -114,6 +115,10 @@ _CATEGORIES = _words("category", "Only this part of the record; may be repeated.
 
 def _versions(database: TrialDatabase, given: Given) -> Rows[VersionRow]:
     return database.versions(given["nct"], substantive=given.get("substantive", False))
+
+
+def _listed(database: TrialDatabase, given: Given) -> Rows[ListedVersionRow]:
+    return database.listed_versions(given["nct"])
 
 
 def _compared(database: TrialDatabase, given: Given) -> Rows[FieldChangeRow]:
@@ -237,6 +242,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         VersionRow,
         page_of(_versions),
         (_flag("substantive", "Leave out versions with only administrative changes."),),
+    ),
+    Endpoint(
+        "/trials/{nct}/listed",
+        "List the versions of a trial that the registry lists and that are not fetched.",
+        ListedVersionRow,
+        page_of(_listed),
     ),
     Endpoint(
         "/trials/{nct}/record",

@@ -7,7 +7,7 @@ from ctsync.questions.changes.changes import newest_changes
 from ctsync.questions.changes.filters import last_report_end, parse_phase, require_sponsor
 from ctsync.questions.parameters import BEGINNING
 from ctsync.questions.portfolio.base_rates import rates_in_use
-from ctsync.questions.portfolio.find import FoundTrial, find
+from ctsync.questions.portfolio.find import FoundTrial, find, unfetched_note_of_search
 from ctsync.questions.portfolio.flags import FlagQuestion, TrialFlagRow, find_flags
 from ctsync.questions.portfolio.forecast import (
     Expectation,
@@ -79,19 +79,14 @@ def _find(call: ToolCall) -> ToolRows:
     wanted = given.each("conditions", read_condition)
     watch = given.text("watch")
     require_watch(call.store, watch)
-    found = find(
-        call.store,
-        wanted,
-        today=call.today,
-        ever=given.flag("ever"),
-        as_of=given.day("as_of"),
-        watch=watch,
-    )
+    ever, as_of = given.flag("ever"), given.day("as_of")
+    found = find(call.store, wanted, today=call.today, ever=ever, as_of=as_of, watch=watch)
+    note = unfetched_note_of_search(call.store, ever=ever, as_of=as_of, watch=watch)
 
     def fact(row: FoundTrial) -> FactKey:
         return FactKey(row.nct_id, row.to_version)
 
-    return page_of(found, call, fact)
+    return page_of(found, call, fact, notes=[note] if note else [])
 
 
 def _portfolio(call: ToolCall) -> ToolRows:

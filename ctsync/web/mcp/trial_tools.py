@@ -18,7 +18,6 @@ from ctsync.questions.trial.stored_records import stored_versions
 from ctsync.questions.trial.timeline import TrialTimelineRow, timeline_row, trial_timeline
 from ctsync.questions.trial.versions import TrialVersions, VersionRow, trial_versions
 from ctsync.record.fields.lookup import values_of_field
-from ctsync.record.value_text import counted
 from ctsync.report.comparison.comparison import ChangeSelection
 from ctsync.store.data.history_versions import NONE
 from ctsync.web.mcp.record_pieces import RecordPiece, divided, pieces_of
@@ -49,15 +48,12 @@ def _versions(call: ToolCall) -> ToolRows:
 
 
 def _notes_of(found: TrialVersions) -> list[str]:
-    notes = []
-    if found.hidden:
-        hidden = counted(found.hidden, "version")
-        notes.append(f"{hidden} with only administrative changes left out")
-    if found.history is None or found.history.state not in {"complete", NONE}:
-        nct_id = found.versions[0].nct_id
+    notes = found.notes
+    is_known = found.history is not None and found.history.state in {"complete", NONE}
+    if not is_known and not found.listed:
         notes.append(
             "the registry may have earlier versions that are not stored; to fetch them: "
-            f"ctsync backfill {nct_id}"
+            f"ctsync backfill {found.nct_id}"
         )
     return notes
 
@@ -74,7 +70,7 @@ def _record_as_of(call: ToolCall) -> ToolRows:
         values = values_of_field(found.record.body, field)
         pieces = (piece for path, value in values.items() for piece in divided(path, value))
     key = FactKey(found.version.nct_id, found.version.version)
-    return page_of(pieces, call, lambda _: key)
+    return page_of(pieces, call, lambda _: key, notes=[found.note] if found.note else [])
 
 
 def _compare(call: ToolCall) -> ToolRows:
@@ -104,12 +100,16 @@ def _field_history(call: ToolCall) -> ToolRows:
     nct_id = call.arguments.trial()
     versions = stored_versions(call.store, nct_id)
     name = call.arguments.text("field") or ""
-    rows = field_history(call.store, versions, name, until=call.now).rows
+    found = field_history(call.store, versions, name, until=call.now)
+    rows = found.rows
 
     def fact(row: FieldValueRow) -> FactKey:
+        if row.from_version is None:
+            return FactKey(nct_id)
         return FactKey(nct_id, row.from_version, row.from_version - 1 or None)
 
-    return page_of(rows, call, fact, total=len(rows))
+    notes = [found.note] if found.note else []
+    return page_of(rows, call, fact, total=len(rows), notes=notes)
 
 
 def _timeline(call: ToolCall) -> ToolRows:

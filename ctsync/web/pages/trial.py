@@ -81,7 +81,7 @@ class TrialPage:
 
     `rest` and `other_steps` are the versions with administrative changes only. `record` is the
     address of the newest record, empty if it has no page. `compare_form` takes two of `choices` to
-    compare; it is empty in a site of files.
+    compare; it is empty in a site of files. `unfetched` says which versions are not fetched.
     """
 
     nct_id: NctId
@@ -101,6 +101,7 @@ class TrialPage:
     compare_ends: str = ""
     compare_form: str = ""
     choices: tuple[VersionDay, ...] = ()
+    unfetched: str = ""
 
 
 def render_page(
@@ -162,6 +163,7 @@ def page(story: TrialContent, window: Window, *, links: Addresses | None = None)
         ),
         compare_form=links.compare_form(story.nct_id) if links else "",
         choices=version_days(story.versions) if links and links.is_served else (),
+        unfetched=story.unfetched,
     )
 
 

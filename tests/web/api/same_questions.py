@@ -81,6 +81,12 @@ def _questions_about(trial: str) -> Iterator[FaceQuestion]:
     yield FaceQuestion("/changes", {"nct": trial}, ("changes", trial), lambda db: db.changes(trial))
     yield FaceQuestion(f"{path}/versions", {}, ("history", trial), lambda db: db.versions(trial))
     yield FaceQuestion(
+        f"{path}/listed",
+        {},
+        ("history", trial, "--listed"),
+        lambda db: db.listed_versions(trial),
+    )
+    yield FaceQuestion(
         f"{path}/versions",
         {"substantive": "true"},
         ("history", trial, "--substantive"),
