@@ -18,6 +18,7 @@ from ctsync.python import arguments
 from ctsync.python.arguments import When, Words
 from ctsync.python.rows import Rows
 from ctsync.python.trial_record import TrialRecord
+from ctsync.python.trial_timeline import TrialTimeline
 from ctsync.questions.changes.changes import find_changes
 from ctsync.questions.changes.filters import (
     LAST_REPORT,
@@ -50,7 +51,7 @@ from ctsync.questions.trial.compare import (
 from ctsync.questions.trial.field_history import FieldValueRow, field_history
 from ctsync.questions.trial.record_as_of import RecordQuestion, record_as_of
 from ctsync.questions.trial.stored_records import stored_versions
-from ctsync.questions.trial.timeline import TrialTimelineRow, timeline_row, trial_timeline
+from ctsync.questions.trial.timeline import timeline_row, trial_timeline
 from ctsync.questions.trial.versions import VersionRow, trial_versions
 from ctsync.record.flags import FlagId
 from ctsync.record.rules.conditions import read_condition
@@ -362,15 +363,18 @@ class TrialDatabase:
         notes = [f"{found.later:,} more will later"] if found.later else []
         return Rows(ExpectedChangeRow, rows, notes=notes)
 
-    def timeline(self, nct: str) -> TrialTimelineRow:
+    def timeline(self, nct: str) -> TrialTimeline:
         """Return the status, dates and enrollment of a trial over time.
+
+        Its `df()`, `pl()` and `arrow()` have one row per value.
 
         >>> [(spell.status, spell.days) for spell in db.timeline("NCT03693833").spells][1]
         ('SUSPENDED', 91)
         """
         wanted = arguments.trial(nct)
         stored_versions(self._store, wanted)
-        return timeline_row(trial_timeline(self._store, wanted, until=self._clock.now()))
+        drawn = trial_timeline(self._store, wanted, until=self._clock.now())
+        return TrialTimeline.of(timeline_row(drawn))
 
     def watches(self) -> Rows[WatchRow]:
         """List the watches, each with the trials that it follows."""
