@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ctsync.store.store import Store
 
 HOST, PORT = "127.0.0.1", 8337
+RATE = 20
 _CACHE_KIB = 8 * 1024
 """Page cache of a connection; as the server has several, the usual one would take more memory."""
 _COLLECT_AFTER = 20_000
@@ -48,6 +49,14 @@ _ROOT_PATH = re.compile(r"(/[\w.~-]+)*")
     is_flag=True,
     help="A proxy controls access: accept any host name and address.",
 )
+@click.option(
+    "--rate-limit",
+    type=click.FloatRange(min=0.1, max=100_000),
+    default=RATE,
+    show_default=True,
+    metavar="N",
+    help="Requests per second of a client to the JSON API; 10 N at once.",
+)
 @pass_app
 def serve(
     app: App,
@@ -57,6 +66,7 @@ def serve(
     root_path: str,
     token_file: Path | None,
     behind_proxy: bool,
+    rate_limit: float,
 ) -> None:
     """Serve the pages of the database to browsers; reads only.
 
@@ -67,6 +77,7 @@ def serve(
     --token-file or --behind-proxy. A browser asks for the token as a password, with any user name.
     """
     try:
+        from ctsync.web.api.client_rates import rate_of
         from ctsync.web.server.application import create_app
         from ctsync.web.server.gate import Access
         from ctsync.web.server.listen import (
@@ -95,7 +106,13 @@ def serve(
         is_checked = is_loopback(host) and not behind_proxy
         access = Access(prefix, accepted_hosts(host, number) if is_checked else None, token)
         server = make_server(
-            create_app(lambda: _open(app, url), app.settings, clock=app.clock, access=access)
+            create_app(
+                lambda: _open(app, url),
+                app.settings,
+                clock=app.clock,
+                access=access,
+                rate=rate_of(rate_limit),
+            )
         )
         shown = f"[{host}]" if ":" in host else host
         gc.set_threshold(_COLLECT_AFTER)  # the setting of commands lets a long run grow
