@@ -317,12 +317,14 @@ class TrialDatabase:
         flag: Words = (),
         level: Words = (),
         search: str = "",
+        where: Words = (),
         sort: str = "changed",
         reverse: bool = False,
     ) -> Rows[PortfolioRow]:
         """List the followed trials: milestones, slips, flags and last changes.
 
-        Days and flags are computed for the day of the newest registry data.
+        Days and flags are computed for the day of the newest registry data. `where` are conditions
+        of `find` that the newest version of a trial meets.
         """
         chosen: Mapping[PortfolioFacet, Sequence[str]] = {
             PortfolioFacet.WATCH: arguments.texts(watch),
@@ -335,7 +337,9 @@ class TrialDatabase:
             PortfolioFacet.LEVEL: arguments.words(level, Level),
         }
         order = parse_word(sort, PortfolioSort)
-        question = portfolio_question(chosen, search, sort=order, reverse=reverse)
+        question = portfolio_question(
+            chosen, search, where=arguments.texts(where), sort=order, reverse=reverse
+        )
         found = find_portfolio(self._store, question, today=self._today())
         return Rows(PortfolioRow, found.rows)
 
