@@ -83,7 +83,7 @@ def _questions_about_conditions(watch: str) -> Iterator[FaceQuestion]:
     for condition in ("enrollment>10", IN_RECORDS):
         yield FaceQuestion(
             ("find", condition),
-            lambda db, condition=condition: db.find(condition),
+            _finding(condition),
             ("/find", {"condition": condition}),
             ("find", {"conditions": [condition]}),
         )
@@ -158,14 +158,14 @@ def _questions_about(trial: str) -> Iterator[FaceQuestion]:
     for field in ("overall status", "primary completion"):
         yield FaceQuestion(
             ("history", trial, "--field", field),
-            lambda db, field=field: db.field_history(trial, field),
+            _values(trial, field),
             (f"{path}/fields", {"field": field}),
             ("field_history", {"nct": trial, "field": field}),
         )
     for given in ({}, {"version": 1}):
         yield FaceQuestion(
             ("show", trial, *(("--version", "1") if given else ())),
-            lambda db, given=given: db.record(trial, **given).body,
+            _record(trial, **given),
             (f"{path}/record", given),
             ("record_as_of", {"nct": trial, **given}),
         )
@@ -190,6 +190,18 @@ def _questions_about(trial: str) -> Iterator[FaceQuestion]:
         (f"{path}/timeline", {}),
         ("timeline", {"nct": trial}),
     )
+
+
+def _finding(condition: str) -> Ask:
+    return lambda db: db.find(condition)
+
+
+def _values(trial: str, field: str) -> Ask:
+    return lambda db: db.field_history(trial, field)
+
+
+def _record(trial: str, version: int | None = None) -> Ask:
+    return lambda db: db.record(trial, version=version).body
 
 
 def answer_of_command(words: tuple[str, ...], env: Mapping[str, str | None]) -> Any:

@@ -52,7 +52,11 @@ class TrialTimeline(TrialTimelineRow):
         return cls(**{one.name: getattr(row, one.name) for one in fields(row)})
 
     def values(self) -> Rows[TimelineValueRow]:
-        """Return one row per value of the status, each date and the enrollment, oldest first."""
+        """Return one row per value of the status, each date and the enrollment, oldest first.
+
+        >>> [row.text for row in db.timeline("NCT03693833").values() if row.what == "status"]
+        ['RECRUITING', 'SUSPENDED', 'RECRUITING']
+        """
         parts = (self._statuses(), self._dates(), self._enrollments(), self._queries())
         return Rows(TimelineValueRow, [row for part in parts for row in part])
 

@@ -21,6 +21,7 @@ from ctsync.config.settings import Settings
 from ctsync.model import NctId
 from ctsync.python.database import TrialDatabase
 from ctsync.store.store import open_for_reading, open_store
+from ctsync.sync.watches.refresh_facts import refresh_facts
 from ctsync.text import for_model
 from ctsync.web.api.api_application import create_api
 from ctsync.web.api.endpoints import ENDPOINTS
@@ -65,6 +66,7 @@ def days_url(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
         with store.unit() as unit:
             unit.watches.add_trials("all", dict.fromkeys(ids), FETCHED)
         sync_all_days(corpus, store, StillClock())
+        refresh_facts(store)
     return url
 
 
@@ -148,7 +150,7 @@ def test_the_sheets_of_a_workbook_have_the_rows_of_the_other_faces(
     )
 
 
-def _trials(db: ctsync.TrialDatabase) -> list[str]:
+def _trials(db: ctsync.TrialDatabase) -> Sequence[str]:
     changes = Counter(row.nct_id for row in db.changes())
     return [one for one, _ in changes.most_common() if len(db.versions(one)) > 1][:TRIALS]
 
