@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ctsync.python.rows import Rows
     from ctsync.python.scripts import run_sync, watch
     from ctsync.python.trial_record import TrialRecord
+    from ctsync.python.trial_timeline import TimelineValueRow, TrialTimeline
     from ctsync.questions.operation.runs import RunRow
     from ctsync.questions.portfolio.find import FoundTrial
     from ctsync.questions.portfolio.flags import TrialFlagRow
@@ -61,9 +62,11 @@ __all__ = [
     "RunRow",
     "StoreError",
     "SyncRow",
+    "TimelineValueRow",
     "TrialDatabase",
     "TrialFlagRow",
     "TrialRecord",
+    "TrialTimeline",
     "TrialTimelineRow",
     "UnknownTrial",
     "UnknownVersion",
@@ -86,6 +89,7 @@ _ORIGINS = {
     "python.rows": ("Rows",),
     "python.scripts": ("run_sync", "watch"),
     "python.trial_record": ("TrialRecord",),
+    "python.trial_timeline": ("TimelineValueRow", "TrialTimeline"),
     "questions.operation.runs": ("RunRow",),
     "questions.portfolio.find": ("FoundTrial",),
     "questions.portfolio.flags": ("TrialFlagRow",),

@@ -75,8 +75,13 @@ VERSION_COLUMNS: Mapping[str, ColumnType] = {
     "happened": ColumnType.TIME,
     "stood_from": ColumnType.DATE,
     **dict(_key_columns()),
+    "version_id": ColumnType.INTEGER,
 }
-"""Columns of a version: its place in the history, its times, and its key fields."""
+"""Columns of a version: its place in the history, its times, and its key fields.
+
+`version_id` grows in the order in which versions were stored, like `event_id`. `version` is the
+place of a version in its trial, which changes if backfill stores earlier ones.
+"""
 
 EVENT_COLUMNS: Mapping[str, ColumnType] = {
     "event_id": ColumnType.INTEGER,
@@ -156,6 +161,7 @@ def version_row(version: Version, *, stood_from: date, happened: datetime) -> Ro
             row |= date_values(field.name, value)
         elif field.name not in _PLACED:
             row[field.name] = value
+    row["version_id"] = version.snapshot_id
     return row
 
 

@@ -14,14 +14,21 @@ from datetime import UTC, date, datetime, time, timedelta
 from icalendar import Calendar, Event
 
 from ctsync.dates import Precision
-from ctsync.export.portfolio_calendar import MILESTONE_WORDS, calendar_line
 from ctsync.questions.portfolio.milestones import MilestoneRow, MilestoneState
 from ctsync.questions.portfolio.portfolio_trials import Milestone
 from ctsync.record.enum_words import enum_words
 from ctsync.record.value_text import counted, typed
-from ctsync.text import shorten
+from ctsync.text import for_markup, shorten
 
 CALENDAR_NAME = "Trial dates"
+MILESTONE_WORDS = {
+    Milestone.START: "Start",
+    Milestone.PRIMARY_COMPLETION: "Primary completion",
+    Milestone.COMPLETION: "Completion",
+    Milestone.RESULTS_DUE: "Results due",
+    Milestone.UNKNOWN: "Status becomes Unknown",
+}
+"""The milestones for people."""
 _LONGEST_TITLE = 120
 _STATUS = {
     MilestoneState.PLANNED: "TENTATIVE",
@@ -35,7 +42,7 @@ def milestones_ics(rows: Iterable[MilestoneRow], *, name: str = CALENDAR_NAME) -
     calendar = Calendar()
     calendar.add("prodid", "-//ctsync//dates//EN")
     calendar.add("version", "2.0")
-    calendar.add("x-wr-calname", calendar_line(name))
+    calendar.add("x-wr-calname", _line(name))
     for row in rows:
         calendar.add_component(_event(row))
     written: bytes = calendar.to_ical(sorted=False)
@@ -44,7 +51,7 @@ def milestones_ics(rows: Iterable[MilestoneRow], *, name: str = CALENDAR_NAME) -
 
 def _event(row: MilestoneRow) -> Event:
     revised = datetime.combine(row.revised, time(), UTC)
-    title = shorten(calendar_line(row.title or "no title"), _LONGEST_TITLE)
+    title = shorten(_line(row.title or "no title"), _LONGEST_TITLE)
     event = Event()
     event.add("uid", f"{row.nct_id}-{row.milestone}@ctsync")
     event.add("dtstamp", revised)
@@ -75,8 +82,8 @@ def _lines(row: MilestoneRow) -> Iterator[str]:
             f"Last move on {move.moved_on}: from {move.before.text} to {move.after.text}, "
             f"{_moved(move.days)}. Recorded moves: {row.moves}."
         )
-    yield f"Status: {calendar_line(enum_words(row.status)) if row.status else 'none'}."
-    yield f"Sponsor: {shorten(calendar_line(row.sponsor or 'none'), _LONGEST_TITLE)}"
+    yield f"Status: {_line(enum_words(row.status)) if row.status else 'none'}."
+    yield f"Sponsor: {shorten(_line(row.sponsor or 'none'), _LONGEST_TITLE)}"
 
 
 def _date_sentence(row: MilestoneRow) -> str:
@@ -98,3 +105,9 @@ def _moved(days: int) -> str:
     if not days:
         return "0 days later"
     return f"{counted(abs(days), 'day')} {'later' if days > 0 else 'earlier'}"
+
+
+def _line(text: str) -> str:
+    """Return remote text as one line of a calendar."""
+    # icalendar writes a backslash before a capital N as a line break
+    return " ".join(for_markup(text).replace("\\N", "\\ N").split())

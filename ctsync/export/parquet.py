@@ -9,6 +9,7 @@ or submitted, else of the time it was fetched. `month` is a column only in the p
 "2026-03" (Hive partitioning). The columns are EVENT_COLUMNS, VERSION_COLUMNS and FLAG_COLUMNS of
 export.columns, in that order: text is string, integers are int64, flags bool, dates date32, times
 timestamp[us, UTC]. `version` numbers the versions of a trial from 1; (nct_id, version) is unique.
+`version_id` and `event_id` grow in the order in which rows were stored.
 Events lead from `from_version` to `to_version`. The version valid on a day is the last with a
 `stood_from` not after that day.
 
@@ -47,7 +48,7 @@ from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.data.events import EventFilter, happened_at
 from ctsync.store.store import Store
 
-LAYOUT = "1"
+LAYOUT = "2"
 """Must change with the columns: files with another layout are rewritten."""
 
 MOST_ROWS = 50_000

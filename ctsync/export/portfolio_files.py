@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
 
+from ctsync.questions.portfolio.milestones import MilestoneRow
 from ctsync.questions.portfolio.portfolio import PortfolioRow
 from ctsync.report.rows.row_json import dump
 
@@ -21,9 +22,16 @@ class PortfolioFormat(StrEnum):
 
 
 def portfolio_file(
-    rows: Sequence[PortfolioRow], form: PortfolioFormat, *, as_of: date
+    rows: Sequence[PortfolioRow],
+    form: PortfolioFormat,
+    *,
+    as_of: date,
+    milestones: Sequence[MilestoneRow] = (),
 ) -> str | bytes:
-    """Write rows in one format. Raises UsageError if XlsxWriter is needed and missing."""
+    """Write rows in one format; a calendar has the `milestones` of these trials.
+
+    Raises UsageError if XlsxWriter is needed and missing.
+    """
     match form:
         case PortfolioFormat.CSV:
             from ctsync.export.portfolio_table import portfolio_csv
@@ -34,8 +42,8 @@ def portfolio_file(
 
             return portfolio_xlsx(rows, as_of=as_of)
         case PortfolioFormat.ICS:
-            from ctsync.export.portfolio_calendar import portfolio_ics
+            from ctsync.export.milestone_calendar import milestones_ics
 
-            return portfolio_ics(rows, as_of=as_of)
+            return milestones_ics(milestones).decode()
         case PortfolioFormat.JSON:
             return dump(rows).decode() + "\n"

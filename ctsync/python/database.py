@@ -18,6 +18,7 @@ from ctsync.python import arguments
 from ctsync.python.arguments import When, Words
 from ctsync.python.rows import Rows
 from ctsync.python.trial_record import TrialRecord
+from ctsync.python.trial_timeline import TrialTimeline
 from ctsync.questions.changes.changes import find_changes
 from ctsync.questions.changes.filters import (
     LAST_REPORT,
@@ -56,7 +57,7 @@ from ctsync.questions.trial.compare import (
 from ctsync.questions.trial.field_history import FieldValueRow, field_history
 from ctsync.questions.trial.record_as_of import RecordQuestion, record_as_of
 from ctsync.questions.trial.stored_records import stored_versions
-from ctsync.questions.trial.timeline import TrialTimelineRow, timeline_row, trial_timeline
+from ctsync.questions.trial.timeline import timeline_row, trial_timeline
 from ctsync.questions.trial.unfetched_versions import unfetched_versions
 from ctsync.questions.trial.versions import VersionRow, trial_versions
 from ctsync.record.flags import FlagId
@@ -325,12 +326,14 @@ class TrialDatabase:
         flag: Words = (),
         level: Words = (),
         search: str = "",
+        where: Words = (),
         sort: str = "changed",
         reverse: bool = False,
     ) -> Rows[PortfolioRow]:
         """List the followed trials: milestones, slips, flags and last changes.
 
-        Days and flags are computed for the day of the newest registry data.
+        Days and flags are computed for the day of the newest registry data. `where` are conditions
+        of `find` that the newest version of a trial meets.
         """
         chosen: Mapping[PortfolioFacet, Sequence[str]] = {
             PortfolioFacet.WATCH: arguments.texts(watch),
@@ -343,7 +346,9 @@ class TrialDatabase:
             PortfolioFacet.LEVEL: arguments.words(level, Level),
         }
         order = parse_word(sort, PortfolioSort)
-        question = portfolio_question(chosen, search, sort=order, reverse=reverse)
+        question = portfolio_question(
+            chosen, search, where=arguments.texts(where), sort=order, reverse=reverse
+        )
         found = find_portfolio(self._store, question, today=self._today())
         return Rows(PortfolioRow, found.rows)
 
@@ -371,15 +376,18 @@ class TrialDatabase:
         notes = [f"{found.later:,} more will later"] if found.later else []
         return Rows(ExpectedChangeRow, rows, notes=notes)
 
-    def timeline(self, nct: str) -> TrialTimelineRow:
+    def timeline(self, nct: str) -> TrialTimeline:
         """Return the status, dates and enrollment of a trial over time.
+
+        Its `df()`, `pl()` and `arrow()` have one row per value.
 
         >>> [(spell.status, spell.days) for spell in db.timeline("NCT03693833").spells][1]
         ('SUSPENDED', 91)
         """
         wanted = arguments.trial(nct)
         stored_versions(self._store, wanted)
-        return timeline_row(trial_timeline(self._store, wanted, until=self._clock.now()))
+        drawn = trial_timeline(self._store, wanted, until=self._clock.now())
+        return TrialTimeline.of(timeline_row(drawn))
 
     def watches(self) -> Rows[WatchRow]:
         """List the watches, each with the trials that it follows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ctsync.questions.portfolio.milestones import find_milestones
 from ctsync.questions.portfolio.portfolio import PortfolioPageRow, PortfolioQuestion, find_portfolio
 from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet
 from ctsync.questions.portfolio.watches import followed_trials
@@ -30,7 +31,10 @@ def site_files(store: Store, question: SiteQuestion) -> Iterator[tuple[str, str 
     below = Frame(Addresses("../", frozenset(trials)), question.title)
     yield from ((f"assets/{name}", text) for name, text in asset_files().items())
     yield from trial_pages(store, question, trials, below)
-    yield from portfolio_pages(here, _portfolio(store, question))
+    portfolio = _portfolio(store, question)
+    ids = [row.nct_id for row in portfolio.rows]
+    milestones = find_milestones(store, trials=ids, today=question.now.date())
+    yield from portfolio_pages(here, portfolio, milestones)
     yield from feed_files(store, question, here)
     yield from operation_pages(store, question, here)
     listing = replace(here, own_feeds=listed_feeds(store, question, here))

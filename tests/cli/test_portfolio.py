@@ -68,10 +68,8 @@ def test_every_file_format_has_every_trial(followed: Shell, tmp_path: Path) -> N
     assert sorted(row["nct_id"] for row in rows) == [SEED, OTHER]
     assert rows[0]["sponsor"].startswith("'=")  # no spreadsheet runs it
     calendar = Calendar.from_ical(followed.run("portfolio", "--format", "ics").stdout)
-    assert sorted(f"{one['uid']}" for one in calendar.walk("VEVENT")) == [
-        f"{SEED}-primary_completion@ctsync",
-        f"{OTHER}-primary_completion@ctsync",
-    ]
+    events = {f"{one['uid']}" for one in calendar.walk("VEVENT")}
+    assert events >= {f"{one}-primary_completion@ctsync" for one in (SEED, OTHER)}
     listed = json.loads(followed.run("portfolio", "--format", "json").stdout)
     assert len(listed) == 2
     book = tmp_path / "trials.xlsx"
@@ -79,6 +77,19 @@ def test_every_file_format_has_every_trial(followed: Shell, tmp_path: Path) -> N
     sheet = load_workbook(book).active
     assert sheet is not None
     assert [cell.value for cell in sheet["A"]][1:] == [row["nct_id"] for row in rows]
+
+
+def test_a_calendar_has_the_events_of_the_export_for_the_trials_of_the_list(
+    followed: Shell,
+) -> None:
+    whole = followed.run("export", "ics").stdout
+    assert followed.run("portfolio", "--format", "ics").stdout == whole
+    some = followed.run("portfolio", "--search", OTHER, "--format", "ics").stdout
+    events = [one.to_ical() for one in Calendar.from_ical(some).walk("VEVENT")]
+    of_all = [one.to_ical() for one in Calendar.from_ical(whole).walk("VEVENT")]
+    assert events == [one for one in of_all if OTHER.encode() in one]
+    assert events
+    assert all(b"SEQUENCE:" in one for one in events)
 
 
 def test_wrong_questions_are_refused_in_one_line(followed: Shell) -> None:
@@ -89,3 +100,16 @@ def test_wrong_questions_are_refused_in_one_line(followed: Shell) -> None:
     assert "--format xlsx needs --output FILE" in needs_file
     needs_format = followed.refuse("portfolio", "--output", "x.csv", exit_code=2)
     assert "--output needs --format" in needs_format
+
+
+def test_the_conditions_of_find_choose_the_trials(followed: Shell) -> None:
+    for conditions in (("enrollment>0",), (f"nct={OTHER}",), ("enrollment>0", f"nct!={OTHER}")):
+        found = [row["nct_id"] for row in followed.json("find", *conditions, "--json")]
+        options = [word for one in conditions for word in ("--where", one)]
+        page = followed.json("portfolio", *options, "--sort", "nct_id", "--json")
+        assert [row["nct_id"] for row in page["rows"]] == found
+        assert (page["followed"], page["total"]) == (2, len(found))
+        assert found
+    assert followed.json("portfolio", "--where", "enrollment>99999", "--json")["rows"] == []
+    wrong = followed.refuse("portfolio", "--where", "colour=red", exit_code=2)
+    assert wrong == followed.refuse("find", "colour=red", exit_code=2)

@@ -22,7 +22,7 @@ def test_serve_answers_before_there_is_a_database_and_stops_on_a_signal(
 ) -> None:
     environment = {**os.environ, **{k: v for k, v in shell.env.items() if v is not None}}
     server = subprocess.Popen(
-        [sys.executable, "-m", "ctsync", "serve", "--port", "0"],
+        [sys.executable, "-m", "ctsync", "serve", "--port", "0", "--rate-limit", "0.1"],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert server.stderr is not None
@@ -31,6 +31,8 @@ def test_serve_answers_before_there_is_a_database_and_stops_on_a_signal(
     assert found, line
     answer = httpx.get(found[1], timeout=20)
     assert (answer.status_code, "ctsync watch add" in answer.text) == (503, True)
+    answers = [httpx.get(f"{found[1]}/openapi.json", timeout=20) for _ in range(2)]
+    assert [one.status_code for one in answers] == [200, 429]
     server.send_signal(number)
     out, err = server.communicate(timeout=20)
     assert (server.returncode, out, err) == (0, "", "stopped\n")
@@ -43,6 +45,7 @@ def test_serve_refuses_what_is_unsafe_in_one_sentence(shell: Shell, tmp_path: Pa
         ("--host", "::"): "--token-file FILE to ask for a token, or --behind-proxy",
         ("--token-file", "token"): "at least 16 ASCII characters",
         ("--token-file", "none"): "cannot be read: No such file",
+        ("--rate-limit", "0"): "0 is not in the range",
         ("--root-path", "no path"): "is not a path; write it as /ctsync",
         ("--root-path", "//other.example"): "is not a path",
         ("--host", "203.0.113.7", "--behind-proxy"): "cannot listen on",

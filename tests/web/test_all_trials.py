@@ -66,7 +66,7 @@ def empty_row(number: int) -> PortfolioRow:
 def pages(*rows: PortfolioRow) -> dict[str, str | bytes]:
     known = frozenset(NctId(one.nct_id) for one in rows)
     found = PortfolioPageRow(DAY, len(rows), len(rows), 1, rows, None, ())
-    return dict(portfolio_pages(Frame(Addresses("", known), "mine"), found))
+    return dict(portfolio_pages(Frame(Addresses("", known), "mine"), found, ()))
 
 
 def page_of(*rows: PortfolioRow) -> str:

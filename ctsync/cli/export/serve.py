@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ctsync.config.settings import Settings
     from ctsync.store.store import Store
 
-HOST, PORT = "127.0.0.1", 8337
+HOST, PORT, RATE = "127.0.0.1", 8337, 20
 _CACHE_KIB = 4 * 1024
 """Page cache of a connection; as the server has several, the usual one would take more memory."""
 _COLLECT_AFTER = 20_000
@@ -50,6 +50,14 @@ _ROOT_PATH = re.compile(r"(/[\w.~-]+)*")
     is_flag=True,
     help="A proxy controls access: accept any host name and address.",
 )
+@click.option(
+    "--rate-limit",
+    type=click.FloatRange(min=0.1, max=100_000),
+    default=RATE,
+    show_default=True,
+    metavar="N",
+    help="Requests per second of a client to the JSON API; 10 N at once.",
+)
 @pass_app
 def serve(
     app: App,
@@ -59,6 +67,7 @@ def serve(
     root_path: str,
     token_file: Path | None,
     behind_proxy: bool,
+    rate_limit: float,
 ) -> None:
     """Serve the pages of the database to browsers; reads only.
 
@@ -86,6 +95,7 @@ def serve(
         prefix=prefix,
         token=token,
         checks_host=is_loopback(host) and not behind_proxy,
+        rate_limit=rate_limit,
     )
 
 
@@ -110,11 +120,14 @@ def serve_until_stopped(
     prefix: str = "",
     token: str | None = None,
     checks_host: bool = True,
+    rate_limit: float = RATE,
 ) -> None:
     """Serve the pages of the settings' database, print the address, and return after a signal.
 
-    Port 0 takes a free port. Raises PortInUse.
+    Port 0 takes a free port. `rate_limit` is in requests per second of a client to the JSON API.
+    Raises PortInUse.
     """
+    from ctsync.web.api.client_rates import rate_of
     from ctsync.web.server.application import create_app
     from ctsync.web.server.gate import Access
     from ctsync.web.server.listen import (
@@ -129,7 +142,13 @@ def serve_until_stopped(
         number = bound.getsockname()[1]
         access = Access(prefix, accepted_hosts(host, number) if checks_host else None, token)
         server = make_server(
-            create_app(lambda: _open(url, clock), settings, clock=clock, access=access)
+            create_app(
+                lambda: _open(url, clock),
+                settings,
+                clock=clock,
+                access=access,
+                rate=rate_of(rate_limit),
+            )
         )
         shown = f"[{host}]" if ":" in host else host
         gc.set_threshold(_COLLECT_AFTER)  # the setting of commands lets a long run grow

@@ -14,6 +14,7 @@ from ctsync.cli.terminal_table import show_table
 from ctsync.errors import UsageError
 from ctsync.export.portfolio_files import PortfolioFormat, portfolio_file
 from ctsync.model import Level
+from ctsync.questions.portfolio.milestones import MilestoneRow, find_milestones
 from ctsync.questions.portfolio.portfolio import (
     PAGE,
     PortfolioPageRow,
@@ -55,6 +56,13 @@ from ctsync.record.value_text import counted, short_signed_days
 )
 @click.option("--search", "text", default="", metavar="TEXT", help="Only trials with these words.")
 @click.option(
+    "--where",
+    "conditions_met",
+    multiple=True,
+    metavar="CONDITION",
+    help="Only trials that meet it, as in find; repeatable.",
+)
+@click.option(
     "--sort",
     type=WordParam(PortfolioSort),
     default=PortfolioSort.CHANGED,
@@ -86,6 +94,7 @@ def portfolio(
     flag_ids: Sequence[FlagId],
     levels: Sequence[Level],
     text: str,
+    conditions_met: Sequence[str],
     sort: PortfolioSort,
     reverse: bool,
     limit: int | None,
@@ -100,6 +109,9 @@ def portfolio(
     Days and flags are computed for the day of the newest registry data. A slip is how far the
     primary completion has moved since the trial was registered, or since ctsync first saw it if
     its history is not stored.
+
+    --where takes the conditions of `ctsync find`, such as intervention~pembrolizumab. The newest
+    version of a trial must meet all of them.
     """
     wanted = PortfolioFormat.CSV if as_csv else PortfolioFormat(form) if form else None
     if output is not None and wanted is None:
@@ -120,23 +132,31 @@ def portfolio(
     question = portfolio_question(
         chosen,
         text,
+        where=conditions_met,
         sort=sort,
         reverse=reverse,
         page=page,
         limit=limit or (PAGE if is_table else None),
     )
+    today = app.clock.now().date()
+    dates: Sequence[MilestoneRow] = ()
     with app.store() as store:
-        found = find_portfolio(store, question, today=app.clock.now().date())
+        found = find_portfolio(store, question, today=today)
+        if wanted is PortfolioFormat.ICS:
+            trials = [row.nct_id for row in found.rows]
+            dates = find_milestones(store, trials=trials, today=today)
     if wanted is not None:
-        _write(found, wanted, output or STDOUT)
+        _write(found, wanted, dates, output or STDOUT)
     elif as_json:
         show_json(found)
     else:
         _show(found)
 
 
-def _write(found: PortfolioPageRow, form: PortfolioFormat, output: Path) -> None:
-    content = portfolio_file(found.rows, form, as_of=found.as_of)
+def _write(
+    found: PortfolioPageRow, form: PortfolioFormat, dates: Sequence[MilestoneRow], output: Path
+) -> None:
+    content = portfolio_file(found.rows, form, as_of=found.as_of, milestones=dates)
     if isinstance(content, bytes):
         write_bytes(output, content)
     else:

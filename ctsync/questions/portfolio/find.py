@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -68,12 +68,14 @@ def find(
     ever: bool = False,
     as_of: date | None = None,
     watch: str | None = None,
+    among: Collection[NctId] | None = None,
 ) -> Iterator[FoundTrial]:
     """Find the trials whose newest version meets all conditions, in order of their ids.
 
     With `ever`, any version counts, and each run of matching versions is a result. With `as_of`,
     the search uses the versions of that day: later versions are left out. Without a text index,
-    conditions on record fields are compared with the records themselves: see `scan_note`.
+    conditions on record fields are compared with the records themselves: see `scan_note`. The
+    trials are all, those of a watch, or only those of `among`.
 
     Raises UsageError for more than MOST_CONDITIONS conditions.
     """
@@ -83,10 +85,11 @@ def find(
     by_index = _asks_records(conditions) and store.texts.is_in_use()
     candidates = store.search.candidates(conditions, newest=newest, watch=watch, by_index=by_index)
     records = _Records(store, () if by_index else conditions)
-    for _, versions in groupby(candidates, key=attrgetter("nct_id")):
-        yield from _results(
-            list(versions), as_of or today, records, is_past=as_of is not None, ever=ever
-        )
+    for nct_id, versions in groupby(candidates, key=attrgetter("nct_id")):
+        if among is None or nct_id in among:
+            yield from _results(
+                list(versions), as_of or today, records, is_past=as_of is not None, ever=ever
+            )
 
 
 def scan_note(store: Store, conditions: Sequence[FieldCondition]) -> str | None:

@@ -11,7 +11,7 @@ trial in its newest record. No other earlier record is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -105,8 +105,14 @@ class MilestoneRow:
     """The page of the trial at the registry."""
 
 
-def find_milestones(store: Store, *, watch: str | None = None, today: date) -> list[MilestoneRow]:
-    """Return the dates of all followed trials, or of a watch, in order of their ids.
+def find_milestones(
+    store: Store,
+    *,
+    watch: str | None = None,
+    trials: Collection[NctId] | None = None,
+    today: date,
+) -> list[MilestoneRow]:
+    """Return the dates of all followed trials, of a watch or of `trials`, in order of their ids.
 
     A date that was removed more than REMOVED_DAYS before the day of the newest registry data is
     left out. Raises UsageError for an unknown watch.
@@ -114,14 +120,17 @@ def find_milestones(store: Store, *, watch: str | None = None, today: date) -> l
     require_watch(store, watch)
     as_of = flag_day(store, today)
     oldest_removal = as_of - timedelta(days=REMOVED_DAYS)
-    trials = {
+    followed = {
         trial.nct_id: trial
         for trial in read_portfolio(store, as_of=as_of)
-        if watch is None or watch in trial.watches
+        if (watch is None or watch in trial.watches) and (trials is None or trial.nct_id in trials)
     }
+    chosen = Selection(watch=watch) if trials is None else Selection(tuple(followed), watch)
+    if not followed:
+        return []
     found: list[MilestoneRow] = []
-    for versions in store.bulk.versions_by_trial(Selection(watch=watch)):
-        trial = trials.get(versions[0].nct_id)
+    for versions in store.bulk.versions_by_trial(chosen):
+        trial = followed.get(versions[0].nct_id)
         if trial is None:  # not followed, or another trial took it over
             continue
         is_certified = _is_certified(store, trial, versions, oldest_removal)

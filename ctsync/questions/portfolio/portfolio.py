@@ -11,6 +11,7 @@ from typing import Literal
 from ctsync.dates import PartialDate
 from ctsync.errors import UsageError
 from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent
+from ctsync.questions.portfolio.find import find
 from ctsync.questions.portfolio.flags import flag_day
 from ctsync.questions.portfolio.portfolio_filter import (
     FacetRow,
@@ -23,6 +24,7 @@ from ctsync.questions.portfolio.portfolio_index import PortfolioIndex
 from ctsync.questions.portfolio.portfolio_trials import Milestone, PortfolioTrial, read_portfolio
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.flags import FlagId
+from ctsync.record.rules.conditions import FieldCondition, read_condition
 from ctsync.report.summary import trial_row
 from ctsync.report.words.net_changes import net_changes
 from ctsync.store.data.events import EventFilter
@@ -39,11 +41,13 @@ class PortfolioQuestion:
     """Which rows of the portfolio, in which order.
 
     `chosen` has values per facet: a trial must have one of the values of each. `text` is a search.
+    The newest version of a trial must meet all `conditions`, which are those of `find`.
     `limit` rows are returned, all by default: those after the trial `after`, or of a page.
     """
 
     chosen: Mapping[PortfolioFacet, Sequence[str]] = field(default_factory=dict)
     text: str = ""
+    conditions: Sequence[FieldCondition] = ()
     sort: PortfolioSort = PortfolioSort.CHANGED
     descending: bool = True
     page: int = 1
@@ -70,17 +74,22 @@ def portfolio_question(
     chosen: Mapping[PortfolioFacet, Sequence[str]],
     text: str = "",
     *,
+    where: Iterable[str] = (),
     sort: PortfolioSort = PortfolioSort.CHANGED,
     reverse: bool = False,
     page: int = 1,
     limit: int | None = None,
     after: NctId | None = None,
 ) -> PortfolioQuestion:
-    """Return the question that people ask: statuses in any spelling, the usual direction."""
+    """Return the question that people ask: statuses in any spelling, the usual direction.
+
+    `where` are conditions as `find` takes them. Raises UsageError for a wrong one.
+    """
     statuses = [one.strip().replace(" ", "_").upper() for one in chosen[PortfolioFacet.STATUS]]
     return PortfolioQuestion(
         {**chosen, PortfolioFacet.STATUS: statuses},
         text,
+        [read_condition(one) for one in where],
         sort,
         descending=(sort not in _ASCENDING) is not reverse,
         page=page,
@@ -213,7 +222,11 @@ def portfolio_page(
     A program that answers many questions can keep the index until the next run.
     """
     require_values(index.trials, asked.chosen)
-    ordered, facets = index.find(
+    searched = index
+    if asked.conditions:
+        met = trials_that_meet(store, index.trials, asked.conditions, as_of=as_of)
+        searched = PortfolioIndex(met)
+    ordered, facets = searched.find(
         asked.chosen, asked.text, sort=asked.sort, descending=asked.descending
     )
     start = _start(ordered, asked)
@@ -228,6 +241,21 @@ def portfolio_page(
         next_after=shown[-1].nct_id if shown and end < len(ordered) else None,
         facets=facets,
     )
+
+
+def trials_that_meet(
+    store: Store,
+    trials: Sequence[PortfolioTrial],
+    conditions: Sequence[FieldCondition],
+    *,
+    as_of: date,
+) -> Sequence[PortfolioTrial]:
+    """Return the trials whose newest version meets all conditions, in their order."""
+    if not conditions:
+        return trials
+    ids = frozenset(trial.nct_id for trial in trials)
+    met = {one.nct_id for one in find(store, conditions, today=as_of, among=ids)}
+    return [trial for trial in trials if trial.nct_id in met]
 
 
 def portfolio_rows(

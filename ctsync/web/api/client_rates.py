@@ -10,6 +10,7 @@ from threading import Lock
 from ctsync.dates import Clock
 
 MOST_CLIENTS = 4096
+_BURST_SECONDS = 10
 _IPV6_PREFIX = 64
 """One customer usually has all addresses of such a network."""
 
@@ -20,6 +21,11 @@ class RequestRate:
 
     per_second: float = 20.0
     burst: int = 200
+
+
+def rate_of(per_second: float) -> RequestRate:
+    """Return a rate that lets a client send ten seconds' worth of requests at once."""
+    return RequestRate(per_second, burst=max(1, round(_BURST_SECONDS * per_second)))
 
 
 class ClientRates:

@@ -220,6 +220,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             _words("flag", "Only this flag; may be repeated.", FlagId),
             _words("level", "Only this level of the last change; may be repeated.", Level),
             _text("search", "Only trials with these words."),
+            Parameter(
+                "where",
+                "A condition of `/find` that the newest version meets; may be repeated.",
+                ParameterType.LIST,
+            ),
             _text(
                 "sort",
                 "Sort by this column.",

@@ -21,6 +21,7 @@ from ctsync.questions.portfolio.portfolio import (
     PortfolioQuestion,
     portfolio_question,
     portfolio_rows,
+    trials_that_meet,
 )
 from ctsync.questions.portfolio.portfolio_filter import (
     PortfolioFacet,
@@ -72,7 +73,8 @@ def trials_page(asked: Asked) -> Page:
     def ordered_ids() -> tuple[Sequence[NctId], Sequence[str]]:
         question = _portfolio_question(asked.given)
         require_values(trials, question.chosen)
-        found, _ = filtered(trials, question.chosen, question.text)
+        met = trials_that_meet(asked.store, trials, question.conditions, as_of=as_of)
+        found, _ = filtered(met, question.chosen, question.text)
         ordered = in_order(found, question.sort, descending=question.descending)
         return tuple(trial.nct_id for trial in ordered), ()
 
@@ -132,4 +134,5 @@ def _portfolio_question(given: Given) -> PortfolioQuestion:
     }
     sort = parse_word(given.get("sort", PortfolioSort.CHANGED), PortfolioSort)
     text, is_reverse = given.get("search", ""), given.get("reverse", False)
-    return portfolio_question(chosen, text, sort=sort, reverse=is_reverse)
+    where = given.get("where", ())
+    return portfolio_question(chosen, text, where=where, sort=sort, reverse=is_reverse)

@@ -103,6 +103,7 @@ def _portfolio(call: ToolCall) -> ToolRows:
             PortfolioFacet.LEVEL: given.words("level", Level),
         },
         given.text("search") or "",
+        where=given.texts("where"),
         sort=given.word("sort", PortfolioSort) or PortfolioSort.CHANGED,
         reverse=given.flag("reverse"),
         limit=call.limit,
@@ -232,6 +233,12 @@ PORTFOLIO = McpTool(
             "search",
             ParameterForm.TEXT,
             "Only trials with these words in id, title, sponsor, conditions or interventions.",
+        ),
+        ToolParameter(
+            "where",
+            ParameterForm.TEXTS,
+            "Only trials whose newest version meets all of these, written as the conditions of "
+            "find: intervention~pembrolizumab, enrollment>100.",
         ),
         ToolParameter(
             "sort",

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from ctsync.export.portfolio_calendar import MILESTONE_WORDS
+from ctsync.export.milestone_calendar import MILESTONE_WORDS
 from ctsync.export.portfolio_files import PortfolioFormat, portfolio_file
 from ctsync.model import State
+from ctsync.questions.portfolio.milestones import MilestoneRow
 from ctsync.questions.portfolio.portfolio import PortfolioPageRow, PortfolioRow
 from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet, PortfolioSort
 from ctsync.record.enum_words import enum_words, phase_words
@@ -73,14 +74,17 @@ _LABELLED = (
 """The facets whose values differ from their words."""
 
 
-def portfolio_pages(frame: Frame, found: PortfolioPageRow) -> Iterator[tuple[str, str | bytes]]:
+def portfolio_pages(
+    frame: Frame, found: PortfolioPageRow, milestones: Sequence[MilestoneRow]
+) -> Iterator[tuple[str, str | bytes]]:
     """Yield the pages of the portfolio and its downloads, as pairs of path and content.
 
     The rows are in the order of the question. Every page reads without script.
     """
     forms = portfolio_forms()
     for form in forms:
-        yield f"portfolio.{form}", portfolio_file(found.rows, form, as_of=found.as_of)
+        content = portfolio_file(found.rows, form, as_of=found.as_of, milestones=milestones)
+        yield f"portfolio.{form}", content
     parts: list[Sequence[PortfolioRow]] = [
         found.rows[start : start + PER_FILE] for start in range(0, len(found.rows), PER_FILE)
     ] or [()]

@@ -25,6 +25,7 @@ from ctsync.errors import CtsyncError
 from ctsync.questions.operation.health_state import health_facts
 from ctsync.store.store import Store
 from ctsync.web.api.api_application import create_api
+from ctsync.web.api.client_rates import RequestRate
 from ctsync.web.asset_files import asset_files
 from ctsync.web.server import (
     change_routes,
@@ -78,10 +79,12 @@ def create_app(
     *,
     clock: Clock,
     access: Access | None = None,
+    rate: RequestRate | None = None,
 ) -> FastAPI:
     """Make the application. Opens nothing: `open_store` opens the database for reading when needed.
 
-    Without `access`, anyone may ask under any name: for tests, and inside of another application.
+    `rate` limits the requests of each client to the JSON API. Without `access`, anyone may ask
+    under any name: for tests, and inside of another application.
     """
     access = access or Access()
     site = ServedSite(open_store, settings, clock=clock, root=f"{access.root_path}/")
@@ -113,7 +116,8 @@ def create_app(
     app.add_route("/healthz", _health(site))
     app.add_route("/metrics", _metrics(site, counts))
     app.add_route("/assets/{name}", _asset(site))
-    app.router.routes.extend(create_api(site.database.view, settings=settings, clock=clock).routes)
+    api = create_api(site.database.view, settings=settings, clock=clock, rate=rate)
+    app.router.routes.extend(api.routes)
     if tools is not None:
         app.router.routes.append(Route(MCP_PATH, endpoint=tools))
     app.add_route("/{path:path}", _elsewhere(site, access.root_path))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ctsync.errors import UsageError
 from ctsync.export.milestone_calendar import CALENDAR_NAME, milestones_ics
 from ctsync.export.portfolio_files import PortfolioFormat, portfolio_file
 from ctsync.model import Level
 from ctsync.questions.changes.filters import parse_phase, parse_word
-from ctsync.questions.portfolio.milestones import find_milestones
+from ctsync.questions.portfolio.milestones import MilestoneRow, find_milestones
 from ctsync.questions.portfolio.portfolio import (
     PortfolioPageRow,
     PortfolioQuestion,
@@ -50,7 +52,11 @@ def download(asked: PageRequest) -> Content:
     """The trials of a view as a file: all of them, in the order of the view."""
     form = PortfolioFormat(asked.path["form"])
     found = _found(asked, _view(asked.parameters), limit=None)
-    content = portfolio_file(found.rows, form, as_of=found.as_of)
+    dates: Sequence[MilestoneRow] = ()
+    if form is PortfolioFormat.ICS:
+        trials = [row.nct_id for row in found.rows]
+        dates = find_milestones(asked.store, trials=trials, today=asked.now.date())
+    content = portfolio_file(found.rows, form, as_of=found.as_of, milestones=dates)
     body = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     return Content(body, _MEDIA_TYPES[form], f"portfolio.{form}")
 
@@ -70,7 +76,7 @@ def _found(asked: PageRequest, view: TrialsView, *, limit: int | None) -> Portfo
     question = PortfolioQuestion(
         usual.chosen,
         usual.text,
-        usual.sort,
+        sort=usual.sort,
         descending=usual.descending if view.is_descending is None else view.is_descending,
         page=view.page,
         limit=limit,

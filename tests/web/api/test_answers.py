@@ -17,8 +17,7 @@ from ctsync.python.database import TrialDatabase
 from ctsync.store.store import open_for_reading, open_store
 from ctsync.web.api.endpoints import ENDPOINTS
 from tests.conftest import StillClock
-from tests.python.same_questions import answer_in_python, rows_in
-from tests.web.api.same_questions import answer_over_http, questions
+from tests.same_questions import answer_in_python, answer_over_http, questions, rows_in
 from tests.web.api.served import TRIAL, all_rows, new_api, pages, serving
 
 
@@ -30,9 +29,11 @@ def test_every_question_has_the_answer_of_python(api: httpx.Client, api_file: Pa
     with open_for_reading(f"sqlite:///{api_file}", clock=clock) as store:
         db: ctsync.TrialDatabase = TrialDatabase(store, settings=Settings(), clock=clock)
         for question in questions([TRIAL], "mine"):
-            answer = answer_over_http(question, api, limit=7)
+            if question.address is None or question.in_python is None:
+                continue
+            answer = answer_over_http(question.address, api, limit=7)
             assert answer == answer_in_python(question.in_python, db), question
-            asked[question.path.split("/")[-1]] += 1
+            asked[question.address[0].split("/")[-1]] += 1
             rows += rows_in(answer)
     print(f"same answers over HTTP and in Python: {asked.total()} questions, {rows:,} rows")
     assert len(asked) >= 10

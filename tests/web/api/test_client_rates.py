@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ctsync.web.api.client_rates import MOST_CLIENTS, ClientRates, RequestRate
+from ctsync.web.api.client_rates import MOST_CLIENTS, ClientRates, RequestRate, rate_of
 from tests.fakes import FakeClock
 from tests.web.api.served import new_api, serving
 
@@ -41,6 +41,15 @@ def test_the_number_of_clients_in_memory_is_bounded() -> None:
         rates.seconds_to_wait(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
     print(f"clients: {MOST_CLIENTS + 500:,} asked, {len(rates):,} in memory")
     assert len(rates) == MOST_CLIENTS
+
+
+@pytest.mark.parametrize(("per_second", "at_once"), [(20, 200), (0.5, 5), (0.1, 1), (0.04, 1)])
+def test_a_rate_lets_a_client_send_ten_seconds_of_requests_at_once(
+    per_second: float, at_once: int
+) -> None:
+    rates = ClientRates(rate_of(per_second), clock=FakeClock())
+    waits = [rates.seconds_to_wait("10.0.0.1") for _ in range(at_once + 1)]
+    assert waits == [*[0] * at_once, 1 / per_second]
 
 
 def test_too_many_requests_get_a_problem_with_the_time_to_wait(written: str) -> None:
