@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ctsync.model import NctId
 from ctsync.report.report import Window
 from ctsync.store.store import open_store
 from ctsync.sync.watches.refresh_facts import refresh_facts
@@ -23,13 +22,14 @@ from ctsync.web.site import site_files
 from ctsync.web.site_folder import write_site
 from ctsync.web.site_question import SiteQuestion
 from tests.conftest import StillClock
-from tests.corpus.conftest import corpus
-from tests.corpus.test_days import sync_all_days
+from tests.corpus.conftest import corpus, followed_days
+from tests.corpus.load_days import trials_of
+from tests.made_once import made_once
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-__all__ = ["corpus"]  # a fixture
+__all__ = ["corpus", "followed_days"]  # fixtures
 
 CHROMIUM = os.environ.get("CTSYNC_TEST_CHROMIUM") or shutil.which("chromium")
 
@@ -64,19 +64,22 @@ class _Pages(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def site_of_real_trials(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write the site of the 600 real trials after their 25 days."""
-    folder, clock = tmp_path_factory.mktemp("site"), StillClock(datetime(2026, 3, 13, tzinfo=UTC))
-    ids = [NctId(path.name) for path in sorted((corpus / "days").glob("NCT*"))]
-    with open_store(f"sqlite:///{folder / 'ctsync.db'}", clock=clock) as store:
-        with store.unit() as unit:
-            unit.watches.add_trials("all of them", dict.fromkeys(ids), clock.now())
-            unit.watches.add_trials("half", dict.fromkeys(ids[:300]), clock.now())
-        sync_all_days(corpus, store, clock)
-        refresh_facts(store)
-        window = Window(clock.now() - timedelta(days=40), clock.now() + timedelta(days=1))
-        write_site(folder / "pages", site_files(store, SiteQuestion(window, limit=200)))
-    return folder / "pages"
+def site_of_real_trials(
+    corpus: Path, followed_days: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Write the site of the 600 real trials after 25 days. Half of them are in two watches."""
+
+    def make(folder: Path) -> None:
+        clock = StillClock(datetime(2026, 3, 13, tzinfo=UTC))
+        file = shutil.copy(followed_days, folder / "ctsync.db")
+        with open_store(f"sqlite:///{file}", clock=clock) as store:
+            with store.unit() as unit:
+                unit.watches.add_trials("half", dict.fromkeys(trials_of(corpus)[:300]), clock.now())
+            refresh_facts(store)
+            window = Window(clock.now() - timedelta(days=40), clock.now() + timedelta(days=1))
+            write_site(folder / "pages", site_files(store, SiteQuestion(window, limit=200)))
+
+    return made_once(tmp_path_factory, "site", make) / "pages"
 
 
 @pytest.fixture(scope="session")

@@ -13,35 +13,19 @@ import pytest
 import time_machine
 
 from ctsync.config.settings import Settings
-from ctsync.model import NctId
 from ctsync.python.database import TrialDatabase
-from ctsync.store.store import open_for_reading, open_store
+from ctsync.store.store import open_for_reading
 from ctsync.web.api.api_application import create_api
-from tests.conftest import StillClock
-from tests.corpus.test_days import sync_all_days
 from tests.fakes import FakeClock
 from tests.python.same_questions import answer_in_python, answer_of_command, rows_in
-from tests.sync.histories import FETCHED
 from tests.web.api.same_questions import answer_over_http, questions
 from tests.web.api.served import WIDE, serving
 
 pytestmark = pytest.mark.slow
 
-TRIALS = 12
+TRIALS, MORE_TRIALS = 6, 12
 NOW = datetime(2026, 10, 24, 16, tzinfo=UTC)
 _LEVEL = re.compile(r'"level": "(\w+)"')
-
-
-@pytest.fixture(scope="module")
-def days_url(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database with 25 days of the 600 trials, all followed by one watch."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('http') / 'ctsync.db'}"
-    ids = [NctId(folder.name) for folder in sorted((corpus / "days").glob("NCT*"))]
-    with open_store(url, clock=StillClock()) as store:
-        with store.unit() as unit:
-            unit.watches.add_trials("all", dict.fromkeys(ids), FETCHED)
-        sync_all_days(corpus, store, StillClock())
-    return url
 
 
 def levels_in(answer: Any) -> int:
@@ -49,8 +33,9 @@ def levels_in(answer: Any) -> int:
     return len(_LEVEL.findall(json.dumps(answer)))
 
 
+@pytest.mark.parametrize("count", [TRIALS, pytest.param(MORE_TRIALS, marks=pytest.mark.soak)])
 def test_every_question_has_one_answer_over_http(
-    days_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    days_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     env: dict[str, str | None] = {"CTSYNC_DATABASE_URL": days_url, "CTSYNC_CONFIG": None}
     for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
@@ -65,7 +50,7 @@ def test_every_question_has_one_answer_over_http(
     with open_for_reading(days_url, clock=clock) as store, serving(app) as client:
         db = TrialDatabase(store, settings=settings, clock=clock)
         changed = Counter(row.nct_id for row in db.changes())
-        trials = [nct_id for nct_id, _ in changed.most_common(TRIALS)]
+        trials = [nct_id for nct_id, _ in changed.most_common(count)]
         for question in questions(trials, "all"):
             if question.path.endswith("/compare") and len(db.versions(question.command[1])) < 2:
                 continue

@@ -9,16 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import time_machine
 
 import ctsync
 from ctsync.python.database import open_database
 from ctsync.report.rows.row_json import dump
 from ctsync.text import for_model
-from tests.corpus.test_python_answers import days_url
 from tests.fakes import FakeClock
 from tests.web.mcp.asking import Tools
 
-__all__ = ["days_url"]
 pytestmark = pytest.mark.slow
 
 TRIALS = 6
@@ -99,6 +98,7 @@ def identity(name: str, row: dict[str, Any]) -> tuple[object, ...]:
     return tuple(row[key] for key in keys)
 
 
+@time_machine.travel(DAY, tick=False)
 def test_every_tool_gives_the_facts_of_the_python_api(days_url: str) -> None:
     tools = Tools(days_url, FakeClock(DAY))
     asked: Counter[str] = Counter()

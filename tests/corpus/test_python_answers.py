@@ -3,45 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import time_machine
 
 import ctsync
-from ctsync.model import NctId
-from ctsync.store.store import open_store
-from tests.conftest import StillClock
-from tests.corpus.test_days import sync_all_days
 from tests.python.same_questions import (
     answer_in_python,
     answer_of_command,
     questions,
     rows_in,
 )
-from tests.sync.histories import FETCHED
 
 pytestmark = pytest.mark.slow
 
-TRIALS = 12
+TRIALS, MORE_TRIALS = 6, 12
 
 
-@pytest.fixture(scope="module")
-def days_url(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A database with 25 days of the 600 trials, all followed by one watch."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('python') / 'ctsync.db'}"
-    ids = [NctId(folder.name) for folder in sorted((corpus / "days").glob("NCT*"))]
-    with open_store(url, clock=StillClock()) as store:
-        with store.unit() as unit:
-            unit.watches.add_trials("all", dict.fromkeys(ids), FETCHED)
-        sync_all_days(corpus, store, StillClock())
-    with time_machine.travel("2026-10-24T16:00:00Z", tick=False):
-        yield url
-
-
+@time_machine.travel("2026-10-24T16:00:00Z", tick=False)
+@pytest.mark.parametrize("count", [TRIALS, pytest.param(MORE_TRIALS, marks=pytest.mark.soak)])
 def test_every_question_has_one_answer(
-    days_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    days_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     env: dict[str, str | None] = {"CTSYNC_DATABASE_URL": days_url, "CTSYNC_CONFIG": None}
     for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
@@ -52,7 +35,7 @@ def test_every_question_has_one_answer(
     rows = 0
     with ctsync.open(days_url) as db:
         changes = Counter(row.nct_id for row in db.changes())
-        trials = [nct_id for nct_id, _ in changes.most_common(TRIALS)]
+        trials = [nct_id for nct_id, _ in changes.most_common(count)]
         for words, ask in questions(trials, "all"):
             if words[0] == "diff" and len(db.versions(words[1])) < 2:
                 continue
