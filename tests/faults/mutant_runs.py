@@ -25,6 +25,7 @@ IMPORTED_BEFORE = (
 OPTIONS = (
     "-q", "-x", "--no-header", "--tb=short", "--hypothesis-seed=0", "-p", "tests.faults.mutation",
     "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:schemathesis",
+    "-W", "ignore::pytest.PytestAssertRewriteWarning",  # plugins are imported before pytest starts
 )  # fmt: skip
 
 
