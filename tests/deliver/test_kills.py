@@ -96,7 +96,9 @@ def killed_at(moment: tuple[type, str], work: Callable[[], object]) -> bool:
 
 
 @pytest.mark.parametrize(
-    "kills_by_database", [KILLS, pytest.param(MORE_KILLS, marks=pytest.mark.soak)], ids=["", "more"]
+    "kills_by_database",
+    [KILLS, pytest.param(MORE_KILLS, marks=pytest.mark.soak)],
+    ids=["few", "many"],
 )
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_kill_loses_no_mail_and_repeats_at_most_the_same_message(

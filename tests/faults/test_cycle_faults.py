@@ -150,10 +150,14 @@ WAYS: dict[str, Callable[[Installation, int], AbstractContextManager[None]]] = {
 @pytest.mark.parametrize(
     ("way", "places"),
     [
-        ("statement failed", distinct_statements),
-        ("killed", every(9)),  # a kill at a statement leaves the same rows as a failed statement
-        ("answer to a commit lost", writing_commits),
-        *(pytest.param(way, every(1), marks=pytest.mark.soak) for way in WAYS),
+        pytest.param("statement failed", distinct_statements, id="statement failed"),
+        # a kill at a statement leaves the same rows as a failed statement
+        pytest.param("killed", every(9), id="killed"),
+        pytest.param("answer to a commit lost", writing_commits, id="answer to a commit lost"),
+        *(
+            pytest.param(way, every(1), marks=pytest.mark.soak, id=f"{way}, everywhere")
+            for way in WAYS
+        ),
     ],
 )
 def test_a_cycle_broken_anywhere_is_completed_by_the_next_cycle(
