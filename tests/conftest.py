@@ -27,6 +27,9 @@ LONGEST = {
     "test_mirror_kills.py",
     "test_mutants.py",
     "test_cycle_faults.py",
+    "test_find_corpus.py",
+    "test_hostile_texts.py",
+    "test_record_corpus.py",
     "test_starters.py",
     "test_sync_machine.py",
 }

@@ -34,6 +34,7 @@ from tests.replay.catalogue import Catalogue
 
 ANNA, BERT = "anna@example.org", "bert@example.org"
 PATIENCE_SECONDS = 2.0
+COMMIT = "COMMIT"
 
 
 @cache
@@ -189,6 +190,17 @@ class Installation:
 
         with self._hooked(lose, "commit"):
             yield
+
+    @contextmanager
+    def recording(self) -> Iterator[list[str]]:
+        """Yield a list that receives each statement, and COMMIT for each commit, in order."""
+        done: list[str] = []
+
+        def note(_connection: object, *more: Any) -> None:
+            done.append(more[1] if more else COMMIT)
+
+        with self._hooked(note, "before_cursor_execute", "commit"):
+            yield done
 
     @contextmanager
     def _hooked(self, hook: Callable[..., None], *names: str) -> Iterator[None]:

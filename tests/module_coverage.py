@@ -1,40 +1,44 @@
 """List the modules of ctsync in which the tests ran no function.
 
-`python -m tests.module_coverage FILE` reads coverage.py's JSON report and exits with code 1 if
-there are any.
+`python -m tests.module_coverage FOLDER` reads what tests.function_marks wrote there, and exits
+with code 1 if there are any.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+
+from tests.function_marks import PACKAGE, functions_of
+
+ROOT = Path(__file__).parents[1] / PACKAGE
 
 
-def modules_not_run(report: dict[str, Any]) -> list[str]:
+def modules_not_run(files: Iterable[Path], ran: set[Path]) -> list[Path]:
     """Return the files whose functions never ran.
 
     A file without functions is never listed: importing it runs all of it.
     """
-    return sorted(file for file, measured in report["files"].items() if not _is_run(measured))
+    return sorted(file for file in files if file not in ran and _has_functions(file))
 
 
-def _is_run(measured: dict[str, Any]) -> bool:
-    # coverage.py names the lines outside every function ""
-    functions = [counts for name, counts in measured["functions"].items() if name]
-    bodies = [counts for counts in functions if counts["summary"]["num_statements"]]
-    return not bodies or any(counts["executed_lines"] for counts in bodies)
+def _has_functions(file: Path) -> bool:
+    return any(True for _ in functions_of(ast.parse(file.read_bytes())))
 
 
-def main(path: str) -> int:
+def main(folder: str, root: Path = ROOT) -> int:
     """Print the modules that did not run, and return the exit code."""
-    report = json.loads(Path(path).read_text(encoding="utf-8"))
-    missing = modules_not_run(report)
+    lists = [json.loads(one.read_text(encoding="utf-8")) for one in Path(folder).glob("*.json")]
+    ran = {Path(file) for one in lists for file in one}
+    files = list(root.rglob("*.py"))
+    missing = modules_not_run(files, ran)
     for file in missing:
-        print(f"{file}: the fast tests run none of its functions")
+        print(f"{file.relative_to(root.parent)}: the fast tests run none of its functions")
     if not missing:
-        print(f"the fast tests run a function of each of {len(report['files'])} modules")
+        print(f"the fast tests run a function of each of {len(files)} modules")
     return 1 if missing else 0
 
 

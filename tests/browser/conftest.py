@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ctsync.model import NctId
 from ctsync.report.report import Window
 from ctsync.store.store import open_for_reading, open_store
 from ctsync.sync.watches.refresh_facts import refresh_facts
@@ -23,14 +22,15 @@ from ctsync.web.site import site_files
 from ctsync.web.site_folder import write_site
 from ctsync.web.site_question import SiteQuestion
 from tests.conftest import StillClock
-from tests.corpus.conftest import corpus
-from tests.corpus.test_days import sync_all_days
+from tests.corpus.conftest import corpus, followed_days
+from tests.corpus.load_days import trials_of
+from tests.made_once import made_once
 from tests.web.server.conftest import running_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-__all__ = ["corpus"]  # a fixture
+__all__ = ["corpus", "followed_days"]  # fixtures
 
 LAST_DAY = datetime(2026, 3, 13, 12, tzinfo=UTC)
 CHROMIUM = os.environ.get("CTSYNC_TEST_CHROMIUM") or shutil.which("chromium")
@@ -66,28 +66,31 @@ class _Pages(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def real_trials(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Store the 600 real trials over their 25 days; return the URL of the database."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('real-trials') / 'ctsync.db'}"
-    clock = StillClock(LAST_DAY)
-    ids = [NctId(path.name) for path in sorted((corpus / "days").glob("NCT*"))]
-    with open_store(url, clock=clock) as store:
-        with store.unit() as unit:
-            unit.watches.add_trials("all of them", dict.fromkeys(ids), clock.now())
-            unit.watches.add_trials("half", dict.fromkeys(ids[:300]), clock.now())
-        sync_all_days(corpus, store, clock)
-        refresh_facts(store)
-    return url
+def real_trials(corpus: Path, followed_days: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URL of a database with 25 days of the 600 real trials. Half of them are in two watches."""
+
+    def make(folder: Path) -> None:
+        clock = StillClock(LAST_DAY)
+        file = shutil.copy(followed_days, folder / "ctsync.db")
+        with open_store(f"sqlite:///{file}", clock=clock) as store:
+            with store.unit() as unit:
+                unit.watches.add_trials("half", dict.fromkeys(trials_of(corpus)[:300]), clock.now())
+            refresh_facts(store)
+
+    return f"sqlite:///{made_once(tmp_path_factory, 'real-trials', make) / 'ctsync.db'}"
 
 
 @pytest.fixture(scope="session")
 def site_of_real_trials(real_trials: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the site of the 600 real trials."""
-    folder, clock = tmp_path_factory.mktemp("site"), StillClock(LAST_DAY)
-    window = Window(clock.now() - timedelta(days=40), clock.now() + timedelta(days=1))
-    with open_for_reading(real_trials, clock=clock) as store:
-        write_site(folder, site_files(store, SiteQuestion(window, limit=200)))
-    return folder
+
+    def make(folder: Path) -> None:
+        clock = StillClock(LAST_DAY)
+        window = Window(clock.now() - timedelta(days=40), clock.now() + timedelta(days=1))
+        with open_for_reading(real_trials, clock=clock) as store:
+            write_site(folder / "pages", site_files(store, SiteQuestion(window, limit=200)))
+
+    return made_once(tmp_path_factory, "site", make) / "pages"
 
 
 @pytest.fixture(scope="session")

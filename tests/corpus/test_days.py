@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from ctsync.model import Kind, NctId
+from ctsync.model import Kind
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
-from ctsync.store.store import Store, open_store
+from ctsync.store.store import open_store
 from ctsync.sync.history.rederive_events import rederive_events
-from ctsync.sync.result import SyncResult
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
+from tests.corpus.load_days import SyncedDays, sync_all_days
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
 
@@ -45,41 +45,17 @@ def read_truth(corpus: Path) -> list[Truth]:
     ]
 
 
-@dataclass
-class Replayed:
-    """The store, results and request counts of a replay of all days."""
-
-    store: Store
-    results: list[SyncResult]
-    requests: list[int]
-
-
-def sync_all_days(corpus: Path, store: Store, clock: StillClock) -> Replayed:
-    catalogue = Catalogue.from_folder(corpus / "days")
-    days = (corpus / "days/_days.txt").read_text().split()
-    ids = [NctId(folder.name) for folder in sorted((corpus / "days").glob("NCT*"))]
-    replayed = Replayed(store, [], [])
-    with ReplayRegistry(catalogue) as registry:
-        for day in days:
-            registry.load = day
-            registry.forget_requests()
-            transport = Transport(registry.url, clock=clock, requests_per_second=1000)
-            api = RegistryApi(transport, clock=clock, accept_load=True)
-            replayed.results.append(TrialPass(store=store, registry=api, clock=clock).run(ids))
-            replayed.requests.append(len(registry.requests))
-            transport.close()
-    return replayed
-
-
 @pytest.fixture(scope="module")
-def replayed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
+def replayed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncedDays]:
     clock = StillClock()
     url = f"sqlite:///{tmp_path_factory.mktemp('days') / 'ctsync.db'}"
     with open_store(url, clock=clock) as store:
         yield sync_all_days(corpus, store, clock)
 
 
-def test_each_real_change_is_stored_once_and_nothing_else(corpus: Path, replayed: Replayed) -> None:
+def test_each_real_change_is_stored_once_and_nothing_else(
+    corpus: Path, replayed: SyncedDays
+) -> None:
     truth = read_truth(corpus)
     assert len(truth) == REAL_CHANGES
     stored = [
@@ -91,7 +67,7 @@ def test_each_real_change_is_stored_once_and_nothing_else(corpus: Path, replayed
     assert sorted(stored) == sorted((change.nct_id, change.load) for change in truth)
 
 
-def test_events_occur_only_on_days_with_a_real_change(corpus: Path, replayed: Replayed) -> None:
+def test_events_occur_only_on_days_with_a_real_change(corpus: Path, replayed: SyncedDays) -> None:
     changed = {(change.nct_id, change.load) for change in read_truth(corpus)}
     baselines = {Kind.FIRST_SEEN, Kind.REGISTERED}
     found = {
@@ -104,7 +80,7 @@ def test_events_occur_only_on_days_with_a_real_change(corpus: Path, replayed: Re
 
 
 def test_status_enrollment_and_primary_completion_events_match_the_truth(
-    corpus: Path, replayed: Replayed
+    corpus: Path, replayed: SyncedDays
 ) -> None:
     module = "protocolSection.statusModule"
     paths = {
@@ -128,7 +104,7 @@ def test_status_enrollment_and_primary_completion_events_match_the_truth(
     assert found == expected
 
 
-def test_an_unchanged_day_of_600_trials_takes_at_most_four_requests(replayed: Replayed) -> None:
+def test_an_unchanged_day_of_600_trials_takes_at_most_four_requests(replayed: SyncedDays) -> None:
     quiet = [
         requests
         for result, requests in zip(replayed.results, replayed.requests, strict=True)
@@ -139,7 +115,7 @@ def test_an_unchanged_day_of_600_trials_takes_at_most_four_requests(replayed: Re
     assert max(quiet) <= 4
 
 
-def test_events_derived_again_from_the_days_equal_those_stored(replayed: Replayed) -> None:
+def test_events_derived_again_from_the_days_equal_those_stored(replayed: SyncedDays) -> None:
     differing = list(rederive_events(replayed.store, Thresholds()))
     counts = replayed.store.counts()
     print(
@@ -151,7 +127,7 @@ def test_events_derived_again_from_the_days_equal_those_stored(replayed: Replaye
     assert [notice for result in replayed.results for notice in result.notices] == []
 
 
-def test_later_loads_with_unchanged_bodies_store_no_row(corpus: Path, replayed: Replayed) -> None:
+def test_later_loads_with_unchanged_bodies_store_no_row(corpus: Path, replayed: SyncedDays) -> None:
     """An older load is refused, so the newest bodies are served again with later load dates."""
     before = replayed.store.counts()
     catalogue = Catalogue.from_folder(corpus / "days")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -22,7 +23,6 @@ from ctsync.store.derived.text_index import TextIndexReads
 from ctsync.store.derived.text_index_build import build_text_index
 from ctsync.store.store import Store, open_store
 from tests.conftest import PostgresServer, StillClock
-from tests.corpus.test_days import sync_all_days
 
 pytestmark = pytest.mark.slow
 
@@ -33,15 +33,13 @@ LEAST_SEARCHES = 300
 
 @pytest.fixture(scope="module")
 def urls(
-    corpus: Path, tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer
+    followed_days: Path, tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer
 ) -> Iterator[dict[str, str]]:
     """The trials in an index kept up by each sync, in one built afterwards, and on PostgreSQL."""
     folder = tmp_path_factory.mktemp("find")
     kept, built = (f"sqlite:///{folder / name}.db" for name in ("kept", "built"))
     server = postgres.new_migrated_database()
-    with open_store(kept, clock=StillClock()) as store:
-        build_text_index(store)
-        sync_all_days(corpus, store, StillClock())
+    shutil.copy(followed_days, folder / "kept.db")
     for url in (built, server):
         copy_database(kept, url, clock=StillClock())
         with open_store(url, clock=StillClock()) as store:

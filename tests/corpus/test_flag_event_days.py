@@ -15,7 +15,7 @@ from ctsync.store.data.events import EventFilter
 from ctsync.store.store import open_store
 from ctsync.sync.history.rederive_events import rederive_events
 from tests.conftest import StillClock
-from tests.corpus.test_days import sync_all_days
+from tests.corpus.load_days import trials_of
 from tests.replay.catalogue import Catalogue
 
 pytestmark = pytest.mark.slow
@@ -43,15 +43,10 @@ def truth(corpus: Path, ids: list[NctId], days: list[str]) -> Iterator[Line]:
             before[nct_id] = now
 
 
-def test_each_flag_that_changes_on_25_days_is_told_once(corpus: Path, tmp_path: Path) -> None:
-    clock = StillClock()
+def test_each_flag_that_changes_on_25_days_is_told_once(corpus: Path, days_url: str) -> None:
     days = (corpus / "days/_days.txt").read_text().split()
-    ids = [NctId(folder.name) for folder in sorted((corpus / "days").glob("NCT*"))]
-    with open_store(f"sqlite:///{tmp_path / 'ctsync.db'}", clock=clock) as store:
-        with store.unit() as unit:
-            unit.watches.add("all")
-            unit.watches.add_trials("all", dict.fromkeys(ids), clock.now())
-        sync_all_days(corpus, store, clock)
+    ids = trials_of(corpus)
+    with open_store(days_url, clock=StillClock()) as store:
         found = [
             (one.nct_id, one.event.path, one.event.after)
             for one in store.events.find(EventFilter(kinds=(Kind.FLAG,)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,7 +19,6 @@ from openpyxl import load_workbook
 import ctsync
 from ctsync.cli import main
 from ctsync.config.settings import Settings
-from ctsync.model import NctId
 from ctsync.python.database import TrialDatabase
 from ctsync.store.store import open_for_reading, open_store
 from ctsync.sync.watches.refresh_facts import refresh_facts
@@ -27,7 +27,7 @@ from ctsync.web.api.api_application import create_api
 from ctsync.web.api.endpoints import ENDPOINTS
 from ctsync.web.mcp.mcp_server import TOOLS
 from tests.conftest import StillClock
-from tests.corpus.test_days import sync_all_days
+from tests.corpus.conftest import ALL
 from tests.fakes import FakeClock
 from tests.same_questions import (
     FaceQuestion,
@@ -37,7 +37,6 @@ from tests.same_questions import (
     questions,
     rows_in,
 )
-from tests.sync.histories import FETCHED
 from tests.web.api.served import WIDE, serving
 from tests.web.mcp.asking import Tools
 
@@ -58,14 +57,10 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-def days_url(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database with 25 days of the 600 trials, all followed by one watch."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('faces') / 'ctsync.db'}"
-    ids = [NctId(folder.name) for folder in sorted((corpus / "days").glob("NCT*"))]
+def days_url(followed_days: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URL of a copy of the database with 25 days of the 600 trials, with its derived facts."""
+    url = f"sqlite:///{shutil.copy(followed_days, tmp_path_factory.mktemp('faces'))}"
     with open_store(url, clock=StillClock()) as store:
-        with store.unit() as unit:
-            unit.watches.add_trials("all", dict.fromkeys(ids), FETCHED)
-        sync_all_days(corpus, store, StillClock())
         refresh_facts(store)
     return url
 
@@ -88,7 +83,7 @@ def test_every_face_gives_the_same_answer_to_the_same_question(
     rows = levels = clipped = 0
     with open_for_reading(days_url, clock=clock) as store, serving(app) as client:
         db = TrialDatabase(store, settings=settings, clock=clock)
-        for question in questions(_trials(db), "all"):
+        for question in questions(_trials(db), ALL):
             with time_machine.travel(NOW, tick=False):
                 wanted = answer_of_command(question.command, env)
             asked["command line"] += 1

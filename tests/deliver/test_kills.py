@@ -33,7 +33,8 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="needs fork"),
 ]
 
-KILLS = {"sqlite": 100, "postgresql": 10}
+KILLS = {"sqlite": 25, "postgresql": 10}
+MORE_KILLS = {"sqlite": 100, "postgresql": 100}
 MOMENTS: dict[str, tuple[type, str]] = {
     "before claim": (OutboxWrites, "claim"),
     "after claim": (OutboxWrites, "mark_attempt"),
@@ -94,11 +95,21 @@ def killed_at(moment: tuple[type, str], work: Callable[[], object]) -> bool:
     return os.WIFSIGNALED(status)
 
 
+@pytest.mark.parametrize(
+    "kills_by_database",
+    [KILLS, pytest.param(MORE_KILLS, marks=pytest.mark.soak)],
+    ids=["few", "many"],
+)
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_kill_loses_no_mail_and_repeats_at_most_the_same_message(
-    moment: str, store: Store, clock: ClockAt, migrated_url: str, tmp_path: Path
+    moment: str,
+    kills_by_database: dict[str, int],
+    store: Store,
+    clock: ClockAt,
+    migrated_url: str,
+    tmp_path: Path,
 ) -> None:
-    kills = KILLS[migrated_url.partition("+")[0].partition(":")[0]]
+    kills = kills_by_database[migrated_url.partition("+")[0].partition(":")[0]]
     log = tmp_path / "received"
     store.close()  # a connection must not be shared with another process
     with mailbox(log) as port:

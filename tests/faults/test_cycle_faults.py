@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from ctsync.errors import StoreError
 from tests.conftest import PostgresServer
-from tests.installation import Installation, Killed
+from tests.installation import COMMIT, Installation, Killed
 from tests.registry_fixtures import an_id, make_study
 from tests.store.samples import engine_of
 
@@ -78,12 +79,10 @@ def delivery_counts(here: Installation) -> Counter[tuple[Any, ...]]:
 def broken_at_each(
     start: Callable[[], Installation],
     breaking: Callable[[Installation, int], AbstractContextManager[None]],
-    *,
-    step: int = 1,
+    places: Iterable[int],
 ) -> Iterator[tuple[Installation, bool]]:
-    """Break the same cycle at its first, second, ... place, until it runs without a failure."""
-    number = 1
-    while True:
+    """Break the same cycle at each of these places, until it runs without a failure."""
+    for number in places:
         here = start()
         try:
             with breaking(here, number):
@@ -98,7 +97,26 @@ def broken_at_each(
         here.store.close()
         if not broken:
             return
-        number += step
+
+
+def every(step: int) -> Callable[[list[str]], Iterable[int]]:
+    """Return the places 1, 1 + step, ..., in the form of `distinct_statements`."""
+    return lambda _done: itertools.count(1, step)
+
+
+def distinct_statements(done: list[str]) -> list[int]:
+    """Return the number of the first and of the last execution of each statement of a cycle."""
+    statements = [one for one in done if one != COMMIT]
+    first = {one: number for number, one in reversed([*enumerate(statements, 1)])}
+    last = {one: number for number, one in enumerate(statements, 1)}
+    return sorted({*first.values(), *last.values()})
+
+
+def writing_commits(done: list[str]) -> list[int]:
+    """Return the numbers of the commits that end a transaction that writes."""
+    begins = [one for one in done if one.startswith("BEGIN")]
+    assert len(begins) == done.count(COMMIT)
+    return [number for number, one in enumerate(begins, 1) if one == "BEGIN IMMEDIATE"]
 
 
 @pytest.fixture
@@ -130,24 +148,31 @@ WAYS: dict[str, Callable[[Installation, int], AbstractContextManager[None]]] = {
 
 
 @pytest.mark.parametrize(
-    ("way", "step"),
+    ("way", "places"),
     [
-        ("statement failed", 1),
-        ("killed", 5),  # a kill at a statement leaves the same rows as a failed statement
-        ("answer to a commit lost", 1),
-        pytest.param("killed", 1, marks=pytest.mark.soak),
+        pytest.param("statement failed", distinct_statements, id="statement failed"),
+        # a kill at a statement leaves the same rows as a failed statement
+        pytest.param("killed", every(9), id="killed"),
+        pytest.param("answer to a commit lost", writing_commits, id="answer to a commit lost"),
+        *(
+            pytest.param(way, every(1), marks=pytest.mark.soak, id=f"{way}, everywhere")
+            for way in WAYS
+        ),
     ],
 )
 def test_a_cycle_broken_anywhere_is_completed_by_the_next_cycle(
-    start_on_file: Callable[[], Installation], way: str, step: int
+    start_on_file: Callable[[], Installation],
+    way: str,
+    places: Callable[[list[str]], Iterable[int]],
 ) -> None:
     whole = start_on_file()
-    whole.round()
+    with whole.recording() as done:
+        whole.round()
     wanted, reported = stored_state(whole), delivery_counts(whole)
     assert len(wanted[1]) > len(TRIALS)
     whole.store.close()
     broken = torn = lost = repeated = 0
-    for here, failed in broken_at_each(start_on_file, WAYS[way], step=step):
+    for here, failed in broken_at_each(start_on_file, WAYS[way], places(done)):
         broken += failed
         here.clock.sleep(7 * 3600)  # past all leases and retry intervals
         here.round()
@@ -184,7 +209,7 @@ def test_a_cycle_that_fails_on_postgresql_is_completed_by_the_next_cycle(
     wanted = stored_state(whole)
     whole.store.close()
     broken = torn = 0
-    for here, failed in broken_at_each(start, WAYS["statement failed"], step=step):
+    for here, failed in broken_at_each(start, WAYS["statement failed"], itertools.count(1, step)):
         broken += failed
         here.clock.sleep(7 * 3600)
         here.round()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,36 +107,48 @@ MUTANTS = [
 ]  # fmt: skip
 
 
-def run(tests: list[str], mutant: Mutant | None = None) -> subprocess.CompletedProcess[str]:
-    """Run tests in their own process, on SQLite only."""
-    change = json.dumps([mutant.module, mutant.old, mutant.new]) if mutant else ""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *(f"tests/{test}" for test in tests), "-q", "-x",
-         "--no-header", "--tb=short", "--hypothesis-seed=0", "-p", "tests.faults.mutation",
-         "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist"],
+def run(runs: list[tuple[list[str], Mutant | None]]) -> list[Any]:
+    """Run tests on mutants, on SQLite only. Return the exit code and the output of each run."""
+    given = [
+        (
+            json.dumps([mutant.module, mutant.old, mutant.new]) if mutant else "",
+            [f"tests/{test}" for test in tests],
+        )
+        for tests, mutant in runs
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.mutant_runs"],
         cwd=ROOT,
-        env=os.environ | {"CTSYNC_MUTANT": change, "CTSYNC_TEST_POSTGRES": "off"},
+        env=os.environ | {"CTSYNC_TEST_POSTGRES": "off"},
+        input=json.dumps(given),
         capture_output=True,
         text=True,
         check=False,
-    )  # fmt: skip
+    )
+    assert done.returncode == 0, done.stderr
+    found: list[Any] = json.loads(done.stdout)
+    return found
 
 
-def notices(mutant: Mutant) -> bool:
-    """Return whether the test fails by its assertion; print the output if it does not."""
-    done = run([mutant.test], mutant)
-    said = "\n".join(line for line in done.stdout.splitlines() if line.startswith("E  "))
+def is_noticed(mutant: Mutant, code: int, output: str) -> bool:
+    """Return whether the test failed by its assertion; print the output if it did not."""
+    said = "\n".join(line for line in output.splitlines() if line.startswith("E  "))
     asserted = "assert" in said.lower() or NOT_RAISED in said
-    noticed = done.returncode == 1 and "1 failed" in done.stdout and asserted
+    noticed = code == 1 and "1 failed" in output and asserted
     if not (noticed and mutant.word in said):
-        print(f"--- {mutant.guard}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+        print(f"--- {mutant.guard}: exit code {code}\n{output}")
         return False
     return True
 
 
 def test_a_test_fails_for_every_guard_that_is_removed() -> None:
-    unchanged = run(list(dict.fromkeys(mutant.test for mutant in MUTANTS)))
-    assert unchanged.returncode == 0, unchanged.stdout
-    unnoticed = [mutant.guard for mutant in MUTANTS if not notices(mutant)]
+    tests = list(dict.fromkeys(mutant.test for mutant in MUTANTS))
+    unchanged, *changed = run([(tests, None), *(([one.test], one) for one in MUTANTS)])
+    assert unchanged["code"] == 0, unchanged["output"]
+    unnoticed = [
+        mutant.guard
+        for mutant, done in zip(MUTANTS, changed, strict=True)
+        if not is_noticed(mutant, **done)
+    ]
     print(f"mutants: {len(MUTANTS)} removed, {len(MUTANTS) - len(unnoticed)} noticed")
     assert not unnoticed

@@ -127,10 +127,11 @@ def test_a_reload_at_any_page_stores_the_new_load_and_no_false_event(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("pages", [20, pytest.param(50, marks=pytest.mark.soak)])
 def test_a_lost_page_marks_no_trial_as_left_or_gone(
-    store: Store, replay: ReplayRegistry, run_once: RunOnce
+    store: Store, replay: ReplayRegistry, run_once: RunOnce, pages: int
 ) -> None:
-    pages, partial = 50, 0
+    partial = 0
     follow_open(store, replay, pages)
     run_once()
     before = store.counts()["events"], inside(store)
