@@ -42,7 +42,7 @@ from tests.web.mcp.asking import Tools
 
 pytestmark = pytest.mark.slow
 
-TRIALS = 6
+TRIALS = 3
 NOW = datetime(2026, 10, 24, 16, tzinfo=UTC)
 KEYS = {
     "changes": ("nct_id", "from_version", "to_version", "path", "level", "rule"),
