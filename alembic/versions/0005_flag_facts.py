@@ -21,13 +21,13 @@ def upgrade() -> None:
             "flag_record",
             sa.Text(),
             nullable=False,
-            comment="JSON: the part of the record that the rules of the flags read",
+            comment="JSON: what the rules of the flags read",
         ),
         sa.Column(
             "expected",
             sa.Text(),
             nullable=False,
-            comment="JSON: the flags that become true by time alone, each with its day",
+            comment="JSON: the flags that time will bring",
         ),
     )
 

@@ -16,7 +16,20 @@ from tests.record.reconstructed import FOLDER, studies
 from tests.registry_fixtures import make_study
 
 DAYS = [date(year, 6, 15) for year in range(1999, 2034, 3)] + [date.max]
-ODD = (None, "", "x", "2020-02-31", 0, 1.5, True, False, [], {}, [None, "x", {}], {"date": 3})
+ODD: tuple[Any, ...] = (
+    None,
+    "",
+    "x",
+    "2020-02-31",
+    0,
+    1.5,
+    True,
+    False,
+    [],
+    {},
+    [None, "x", {}],
+    {"date": 3},
+)
 STATUS = (
     "overallStatus",
     "startDateStruct",

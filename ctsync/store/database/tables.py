@@ -321,12 +321,8 @@ class _TrialFacts(TypedColumns):
     )
     form: Named[int] = Column(Integer, comment="the version of the rules of the facts")
     facts: Named[Any] = Column(JsonText, comment="JSON")
-    flag_record: Named[Any] = Column(
-        JsonText, comment="JSON: the part of the record that the rules of the flags read"
-    )
-    expected: Named[Any] = Column(
-        JsonText, comment="JSON: the flags that become true by time alone, each with its day"
-    )
+    flag_record: Named[Any] = Column(JsonText, comment="JSON: what the rules of the flags read")
+    expected: Named[Any] = Column(JsonText, comment="JSON: the flags that time will bring")
 
 
 TRIAL_FACTS = Table("trial_facts", METADATA, _TrialFacts)
