@@ -253,7 +253,7 @@ def test_an_index_that_is_asked_again_answers_as_a_new_one_does(kept: Store) -> 
     trials = read_portfolio(kept, as_of=as_of)
     index = PortfolioIndex(trials)
     questions = [
-        PortfolioQuestion(chosen, text, sort, descending)
+        PortfolioQuestion(chosen, text, sort=sort, descending=descending)
         for chosen in ({}, {PortfolioFacet.WATCH: ["asthma"]})
         for text in ("", "drugomab", "asthma SEVERE", "nothing")
         for sort in (PortfolioSort.SLIP, PortfolioSort.TITLE)
