@@ -26,7 +26,7 @@ TABLES = {
 READS = {
     "trials", "versions", "bodies", "histories", "events", "runs", "failures", "watches",
     "watched", "outbox", "cursors", "search", "bulk", "rows", "damage", "marks", "times",
-    "facts", "portfolio", "revisions", "texts",
+    "facts", "portfolio", "revisions", "texts", "flag_heads", "listed",
 }  # fmt: skip
 STORE_ITSELF = {
     "name", "file", "writer", "unit", "view", "one_view", "was_replaced", "vacuum", "counts",
@@ -35,7 +35,7 @@ STORE_ITSELF = {
 WRITES = {
     "trials", "versions", "batches", "bodies", "histories", "events", "event_rewrites", "repairs",
     "watches", "watched", "runs", "failures", "outbox", "cursors", "rows", "marks", "loads",
-    "facts", "texts",
+    "facts", "texts", "listed",
 }  # fmt: skip
 UNIT_ITSELF = {"connection"}
 
