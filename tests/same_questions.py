@@ -231,7 +231,8 @@ def answer_in_python(ask: Ask, db: ctsync.TrialDatabase) -> Any:
 def answer_over_http(address: Address, client: httpx.Client, *, limit: int) -> Any:
     """Return the rows of all pages, or the one row of an address without pages."""
     path, given = address
-    if path.count("/") > 1 and path.split("/")[-1] not in {"versions", "compare", "fields"}:
+    is_list = path.split("/")[-1] in {"versions", "listed", "compare", "fields"}
+    if path.count("/") > 1 and not is_list:
         answer = client.get(f"/api/v1{path}", params=dict(given))
         assert answer.status_code == 200, answer.text
         return answer.json()

@@ -129,6 +129,7 @@ def test_a_watch_can_be_added_with_its_history(shell: Shell, with_history: Repla
             "listed": 3,
             "stored": 3,
             "seen_live": 0,
+            "unfetched": 0,
             "error": None,
             "retry": None,
         }

@@ -21,7 +21,7 @@ BENIGN_TEXTS = ("A trial of aspirin", "long " * 200, "name@example.org") * 11
 LINK = re.compile(
     r"https://clinicaltrials\.gov/study/NCT\d{8}(\?tab=history\S*)?"
     r"|(trials/NCT\d{8}|(days|changes)/[\w-]+|[a-z]+)\.html(#[\w-]+)?|feed\.(atom|json)"
-    r"|assets/[\w.]+|#content"
+    r"|feeds/(level|watch)-[\w-]+\.(atom|json)|assets/[\w.]+|#content"
 )
 PORTFOLIO_LINK = re.compile(
     LINK.pattern + r"|trials(/NCT\d{8}|-\d)\.html|portfolio\.(csv|xlsx|json|ics)"
