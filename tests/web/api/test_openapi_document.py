@@ -44,7 +44,8 @@ def document_of_database(*left_out: str) -> dict[str, Any]:
         kept = [one for one in item["get"]["parameters"] if one["name"] not in left_out]
         for parameter in kept:
             values = OF_DATABASE.get(parameter["name"])
-            if path.endswith("/find") and parameter["name"] == "condition":
+            is_of_find = path.endswith("/find") and parameter["name"] == "condition"
+            if is_of_find or parameter["name"] == "where":
                 values = CONDITIONS
             if values is not None:
                 several = parameter["schema"].get("type") == "array"
