@@ -196,7 +196,7 @@ class SyncCycle:
         if self.history is None or not due:
             return None
         # measured: 5 % of a sync that has no history to retry
-        from ctsync.sync.history.backfill import Backfill  # noqa: PLC0415
+        from ctsync.sync.history.backfill import Backfill  # noqa: PLC0415 - see above
 
         try:
             with self._failures_to(synced.monitor), self.store.writer(holder=holder):

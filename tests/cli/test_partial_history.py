@@ -5,13 +5,17 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import httpx
 import pytest
 
+import ctsync
 from ctsync.model import JsonObject
 from tests.cli.conftest import SEED, Shell, below_header
 from tests.cli.test_backfill_command import as_html
+from tests.conftest import StillClock
 from tests.registry_fixtures import make_study
 from tests.replay.registry_server import ReplayRegistry
+from tests.web.server.conftest import running_server
 
 DAYS = ("2018-01-04", "2019-03-12", "2020-05-20", "2020-11-02", "2021-06-09")
 STATUSES = ("NOT_YET_RECRUITING", "RECRUITING", "SUSPENDED", "SUSPENDED", "RECRUITING")
@@ -164,3 +168,28 @@ def test_a_backfill_reports_the_versions_that_are_not_fetched_as_json(
     (trial,) = answer["trials"]
     assert (trial["history"], trial["listed"], trial["unfetched"]) == ("listed", 5, 5)
     assert trial["retry"] is None
+
+
+@pytest.mark.slow
+def test_every_face_names_the_versions_that_are_listed_and_not_fetched(
+    shell: Shell, listed: ReplayRegistry
+) -> None:
+    shell.run("watch", "add", SEED, "--sync")
+    shell.run("backfill", SEED, "--labels", "Study Design")
+    rows = shell.json("history", SEED, "--listed", "--json")
+    assert [row["registry_version"] for row in rows] == [1, 2]
+    words, url = "2 versions are listed", str(shell.env["CTSYNC_DATABASE_URL"])
+    with (
+        running_server(url, StillClock()) as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as client,
+    ):
+        api, page = f"/api/v1/trials/{SEED}", f"/trials/{SEED}"
+        assert client.get(f"{api}/listed").json()["rows"] == rows
+        for question in ("versions", "compare?from=1&to=2", "fields?field=overall+status"):
+            assert words in " ".join(client.get(f"{api}/{question}").json()["notes"]), question
+        assert client.get(f"{api}/timeline").json()["unfetched"] == len(rows)
+        for address in (page, f"{page}/compare?from=1&to=2"):
+            assert words in client.get(address).text, address
+    with ctsync.open(url) as database:
+        assert words in " ".join(database.versions(SEED).notes)
+        assert len(list(database.listed_versions(SEED))) == len(rows)

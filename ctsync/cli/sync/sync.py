@@ -156,8 +156,8 @@ def progress_bar(what: str = "trials") -> Iterator[RunCallbacks]:
             yield RunCallbacks(check=check)
         return
     # measured: 3 % of a sync under cron, which has no terminal
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import (  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415 - see above
+    from rich.progress import (  # noqa: PLC0415 - see above
         BarColumn,
         MofNCompleteColumn,
         Progress,
@@ -205,7 +205,7 @@ def show_result(result: CycleResult) -> None:
 
 def _show_changes(events: Iterable[StoredEvent], *, command: str) -> None:
     # measured: 5 % of a sync that found no change
-    from ctsync.cli.sync.changes_table import show_changes  # noqa: PLC0415
+    from ctsync.cli.sync.changes_table import show_changes  # noqa: PLC0415 - see above
 
     show_changes(events, command=command)
 

@@ -121,7 +121,7 @@ class SearchReads(Reads):
 
 _LAZY = {"yield_per": BATCH}
 _FIRST_BATCH = 100
-"""Trials in the first batch of versions: a page needs no more. The others have BATCH."""
+"""Number of trials whose versions are read first, usually enough for a page; then BATCH."""
 
 
 def _trials(meets: ColumnElement[bool], *, newest: bool, watch: str | None) -> Select[str]:
