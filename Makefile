@@ -23,6 +23,9 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := test
 
+# without a cache of its bytecode, each process that a test starts would compile ctsync again
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
