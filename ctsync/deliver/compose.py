@@ -18,13 +18,8 @@ from functools import cache, partial
 from itertools import islice
 
 from ctsync.deliver.channels.channel import Channel
-from ctsync.deliver.message import (
-    WELCOME_PREFIX,
-    Message,
-    is_welcome_key,
-    message_key,
-    welcome_key,
-)
+from ctsync.deliver.message import Message
+from ctsync.deliver.message_keys import WELCOME_PREFIX, is_welcome_key, message_key, welcome_key
 from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent, Verdict
 from ctsync.questions.portfolio.base_rates import rates_in_use
 from ctsync.questions.trial.record_facts import read_facts

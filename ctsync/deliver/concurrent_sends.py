@@ -6,9 +6,12 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
 from ctsync.deliver.channels.channel import Channel
-from ctsync.deliver.compose import ComposedMessage
+
+if TYPE_CHECKING:
+    from ctsync.deliver.compose import ComposedMessage
 
 
 @dataclass(frozen=True, slots=True)

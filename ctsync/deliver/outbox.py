@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ctsync.dates import Clock
 from ctsync.deliver.backoff import (
@@ -23,14 +23,16 @@ from ctsync.deliver.backoff import (
     wait_after,
 )
 from ctsync.deliver.channels.channel import Channel
-from ctsync.deliver.compose import ComposedMessage, compose
 from ctsync.deliver.concurrent_sends import ConcurrentSends, SendResult
-from ctsync.deliver.message import DeliveryError
+from ctsync.deliver.delivery_error import DeliveryError
 from ctsync.errors import StoreLocked
 from ctsync.record.value_text import counted, listed
 from ctsync.route import ChannelKind
 from ctsync.store.data.outbox import Delivery, DeliveryState, OutboxHorizon
 from ctsync.store.store import Store, Unit
+
+if TYPE_CHECKING:
+    from ctsync.deliver.compose import ComposedMessage
 
 log = logging.getLogger(__name__)
 
@@ -182,6 +184,9 @@ class _Drain:
 
     def _send_all(self, ready: Sequence[Delivery], now: datetime) -> None:
         """Send the messages of all channels at the same time, each channel's in their order."""
+        # measured: with the report that a message builds, a tenth of a sync that sends none
+        from ctsync.deliver.compose import compose  # noqa: PLC0415 - see above
+
         by_channel: dict[str, list[Delivery]] = {}
         for row in ready:
             by_channel.setdefault(row.channel, []).append(row)

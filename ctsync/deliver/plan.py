@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
-from ctsync.deliver.message import event_key, welcome_key
+from ctsync.deliver.message_keys import event_key, welcome_key
 from ctsync.model import Event, Kind, NctId
 from ctsync.record.rules.relevel import relevel_worst
 from ctsync.record.rules.rules import Thresholds

@@ -18,7 +18,7 @@ from ctsync.questions.results.watch_rows import FollowedRow
 from ctsync.registry.connection import connected_history
 from ctsync.store.store import open_store
 from ctsync.sync.cycle import SyncCycle
-from ctsync.sync.cycle_result import sync_row
+from ctsync.sync.cycle_row import sync_row
 from ctsync.sync.watches.follow import (
     DEFAULT_WATCH,
     build_query,

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ctsync.deliver.channels.channel import Channel
 from ctsync.deliver.monitor import Monitor
 from ctsync.deliver.outbox import DrainResult
 from ctsync.errors import RegistryError
-from ctsync.model import Event, Failed, NctId, RegistryVersion
-from ctsync.questions.results.sync_rows import QueryListingRow, SyncRow, UnresolvedTermRow
-from ctsync.record.context import BaseRates
-from ctsync.record.registry.notices import uncovered
-from ctsync.report.rows.event_row import event_row
-from ctsync.report.rows.report_row import UncheckedTrialRow
+from ctsync.model import Event, NctId, RegistryVersion
 from ctsync.store.data.outbox import OutboxHorizon
 from ctsync.sync.assessed_trial import AssessedTrial
 from ctsync.sync.decide import Missing, NotChecked
@@ -142,33 +137,3 @@ class CyclePreview:
                 case Missing(head) if head is not None:
                     found.append((one.asked, "not in this load"))
         return found
-
-
-def sync_row(result: CycleResult, rates: BaseRates | None) -> SyncRow:
-    """Return the row of a sync: the run, its counts, trials not checked, and events.
-
-    `rates` are the base rates of the context; with None, events have no context.
-    """
-    sync = result.sync
-    return SyncRow(
-        run=sync.run_id,
-        verdict=sync.verdict,
-        load=sync.load.data_timestamp,
-        refreshed=sync.refreshed,
-        **asdict(sync.tally),
-        could_not_check=unchecked_rows(sync.failed),
-        unknown=tuple(sync.unknown),
-        missing=tuple(sync.missing),
-        unresolved=tuple(UnresolvedTermRow(one.watch, one.term) for one in result.unresolved),
-        listed=tuple(
-            QueryListingRow(one.watch.name, one.total, one.problem) for one in sync.listed
-        ),
-        held=tuple(sync.held),
-        notices=tuple(notice.line for notice in sync.notices),
-        events=tuple(event_row(stored, rates) for stored in uncovered(sync.events, sync.notices)),
-    )
-
-
-def unchecked_rows(failed: Sequence[Failed]) -> tuple[UncheckedTrialRow, ...]:
-    """Return the rows of trials that could not be checked."""
-    return tuple(UncheckedTrialRow(one.nct_id, str(one.error)) for one in failed)

@@ -17,7 +17,7 @@ from pathlib import Path
 from ctsync.config.settings import DatabaseSettings, SmtpSettings
 from ctsync.dates import Clock, format_minute
 from ctsync.deliver.channels.email import MailChannel
-from ctsync.deliver.message import DeliveryError
+from ctsync.deliver.delivery_error import DeliveryError
 from ctsync.errors import RegistryError, StoreError
 from ctsync.files import absolute, is_visible
 from ctsync.questions.operation.health import is_load_overdue

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ctsync.deliver.message import is_welcome_key
+from ctsync.deliver.message_keys import is_welcome_key
 from ctsync.errors import CorruptBody
 from ctsync.model import Event, Kind, NctId, Prepared, Record, StoredEvent
 from ctsync.record.compare.canonical import restore

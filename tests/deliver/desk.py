@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.delivery_error import DeliveryError
+from ctsync.deliver.message import Message
 from ctsync.deliver.plan import plan
 from ctsync.model import Event, KeyFields, Kind, Level, NctId, Record, Source, State
 from ctsync.record.rules.rules import Thresholds

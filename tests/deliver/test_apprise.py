@@ -13,7 +13,8 @@ import pytest
 
 from ctsync.config.settings import ChannelSettings
 from ctsync.deliver.channels.apprise import AppriseChannel
-from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.delivery_error import DeliveryError
+from ctsync.deliver.message import Message
 from ctsync.report.build import Scope
 from ctsync.route import Route
 from tests.deliver.webserver import web

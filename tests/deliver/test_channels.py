@@ -27,8 +27,9 @@ from ctsync.deliver.channels.channel import channels_from
 from ctsync.deliver.channels.email import MAIL_SECONDS
 from ctsync.deliver.channels.file import FileChannel
 from ctsync.deliver.channels.webhook import MOST_LINES, WebhookChannel
+from ctsync.deliver.delivery_error import DeliveryError
 from ctsync.deliver.heartbeat import send_heartbeats
-from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.message import Message
 from ctsync.deliver.monitor import DEADLINE_SECONDS as PING_SECONDS
 from ctsync.deliver.monitor import Monitor
 from ctsync.deliver.outbox import LEASE, drain

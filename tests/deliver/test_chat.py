@@ -14,7 +14,8 @@ from ctsync.config.settings import ChannelSettings, Settings
 from ctsync.deliver.channels.channel import channels_from
 from ctsync.deliver.channels.chat import ChatChannel
 from ctsync.deliver.channels.webhook import WebhookChannel
-from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.delivery_error import DeliveryError
+from ctsync.deliver.message import Message
 from ctsync.deliver.preview import trial_message
 from ctsync.deliver.routes import channel_name
 from ctsync.model import Kind, Level, NctId, StoredEvent

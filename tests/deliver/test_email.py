@@ -20,7 +20,8 @@ from pydantic import SecretStr
 
 from ctsync.deliver.channels.email import VERDICT_SECONDS, MailChannel, SmtpLimits
 from ctsync.deliver.channels.mail_message import MOST_BYTES, write_mail
-from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.delivery_error import DeliveryError
+from ctsync.deliver.message import Message
 from ctsync.deliver.outbox import drain
 from ctsync.model import KeyFields, Kind, Level, StoredEvent
 from ctsync.report.build import Scope

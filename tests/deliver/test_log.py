@@ -9,7 +9,8 @@ import pytest
 
 from ctsync.config.settings import LogSettings
 from ctsync.deliver.channels.log import LogChannel
-from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.delivery_error import DeliveryError
+from ctsync.deliver.message import Message
 from ctsync.errors import ConfigError
 from ctsync.model import Kind, StoredEvent
 from ctsync.report.build import Scope

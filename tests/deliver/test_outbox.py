@@ -11,7 +11,8 @@ import pytest
 
 from ctsync.deliver.backoff import MOST_ATTEMPTS
 from ctsync.deliver.channels.email import MAIL_SECONDS
-from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.delivery_error import DeliveryError
+from ctsync.deliver.message import Message
 from ctsync.deliver.outbox import LEASE, drain
 from ctsync.errors import Stopped, StoreLocked
 from ctsync.model import Kind, Level, Verdict

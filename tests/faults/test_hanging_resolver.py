@@ -14,7 +14,7 @@ from ctsync.config.settings import SmtpSettings
 from ctsync.dates import SystemClock
 from ctsync.deliver.channels.email import MailChannel, SmtpLimits
 from ctsync.deliver.channels.http_post import NoAnswer, post
-from ctsync.deliver.message import DeliveryError
+from ctsync.deliver.delivery_error import DeliveryError
 from ctsync.deliver.monitor import Monitor
 from ctsync.errors import RegistryUnreachable
 from ctsync.registry.http.name_lookup import addresses_of, own_name

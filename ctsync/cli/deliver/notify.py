@@ -11,7 +11,7 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_minute
 from ctsync.deliver.channels.channel import Channel, channels_from
-from ctsync.deliver.message import DeliveryError
+from ctsync.deliver.delivery_error import DeliveryError
 from ctsync.deliver.preview import PlannedMessage, preview, trial_message
 from ctsync.errors import CtsyncError, UsageError
 from ctsync.questions.results.delivery_rows import PlannedMessageRow

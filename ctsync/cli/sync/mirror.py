@@ -30,7 +30,8 @@ from ctsync.record.context import BaseRates
 from ctsync.record.value_text import counted
 from ctsync.registry.archive_download import ArchiveDownload
 from ctsync.sync.cycle import SyncCycle
-from ctsync.sync.cycle_result import CycleResult, sync_row, unchecked_rows
+from ctsync.sync.cycle_result import CycleResult
+from ctsync.sync.cycle_row import sync_row, unchecked_rows
 from ctsync.sync.mirror.result import MirrorResult
 from ctsync.sync.result import RunCallbacks
 from ctsync.text import for_terminal

@@ -27,7 +27,7 @@ from ctsync.questions.results.watch_rows import (
 from ctsync.record.value_text import counted
 from ctsync.registry.api import RegistryApi
 from ctsync.report.rows.report_row import UncheckedTrialRow
-from ctsync.sync.cycle_result import sync_row
+from ctsync.sync.cycle_row import sync_row
 from ctsync.sync.watches.follow import (
     DEFAULT_WATCH,
     checked_name,

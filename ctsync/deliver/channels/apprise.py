@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ctsync.deliver.channels import apprise_process
-from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.delivery_error import DeliveryError
+from ctsync.deliver.message import Message
 from ctsync.report.mail.links import with_links
 from ctsync.report.report import Report
 from ctsync.report.sentences import coverage_line, left_out_sentence

@@ -11,7 +11,8 @@ from ctsync.deliver.channels.http_post import DEADLINE_SECONDS, NoAnswer, WebAns
 from ctsync.deliver.chat.discord import discord_message
 from ctsync.deliver.chat.slack import slack_message
 from ctsync.deliver.chat.teams import teams_message
-from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.delivery_error import DeliveryError
+from ctsync.deliver.message import Message
 from ctsync.deliver.routes import channel_kind
 from ctsync.model import JsonObject
 from ctsync.report.report import Report

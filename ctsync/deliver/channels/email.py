@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from ctsync.config.mail_address import read_address
 from ctsync.dates import SystemClock
 from ctsync.deliver.channels.mail_message import write_mail
-from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.delivery_error import DeliveryError
+from ctsync.deliver.message import Message
 from ctsync.registry.http.name_lookup import addresses_of, own_name
 from ctsync.registry.http.timed_reads import TimedReads
 from ctsync.route import Route

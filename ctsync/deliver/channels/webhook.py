@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ctsync.dates import format_timestamp
 from ctsync.deliver.channels.http_post import DEADLINE_SECONDS, NoAnswer, post
-from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.delivery_error import DeliveryError
+from ctsync.deliver.message import Message
 from ctsync.questions.schemas import schema_id
 from ctsync.report.rows.report_row import report_row
 from ctsync.report.rows.row_json import dump

@@ -17,8 +17,6 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from rapidfuzz.distance import Indel
-
 _TAGS = re.compile(
     r"</?(?:p|ul|ol|li|br|b|i|u|em|strong|sub|sup|div|span|mark)\s*/?>", re.IGNORECASE
 )
@@ -190,6 +188,8 @@ def _middle(
         yield Edit.DELETED, old
         yield Edit.INSERTED, new
         return
+    from rapidfuzz.distance import Indel  # noqa: PLC0415 - as in align: slow to import
+
     deleted: list[str] = []
     inserted: list[str] = []
     for code in Indel.opcodes(old_keys, new_keys):
