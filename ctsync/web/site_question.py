@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from ctsync.questions.changes.report_data import ReportQuestion, report_data
+from ctsync.questions.operation.health import HealthFacts
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.rules.rules import Thresholds
-from ctsync.report.report import Report, Window
+from ctsync.report.report import Coverage, Report, Window
 from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.store.store import Store
 
@@ -25,6 +26,7 @@ class SiteQuestion:
     a page of their own. `url` is needed for links in feeds that work outside of the site; empty if
     unknown. `rates` are the base rates shown beside changes; with None, changes have no context.
     `limit` is the most changes in a report. `own_thresholds` are those of watches in the settings.
+    `coverage` and `health` return what a server keeps of them; with None, each page reads them.
     """
 
     window: Window
@@ -35,6 +37,8 @@ class SiteQuestion:
     rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
     thresholds: Thresholds = field(default_factory=Thresholds)
     own_thresholds: Mapping[str, Thresholds] = field(default_factory=dict)
+    coverage: Callable[[], Coverage | None] | None = None
+    health: Callable[[], HealthFacts] | None = None
 
     @property
     def now(self) -> datetime:
@@ -55,6 +59,7 @@ class SiteQuestion:
             limit=self.limit,
             rates=self.rates,
             in_detail=_IN_DETAIL,
+            coverage=self.coverage,
         )
         return report_data(store, question)
 

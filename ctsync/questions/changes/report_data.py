@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -16,7 +16,7 @@ from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.registry.notices import Notice, read_notices
 from ctsync.report.build import Scope, build, worst_first
-from ctsync.report.report import Report, Window
+from ctsync.report.report import Coverage, Report, Window
 from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.report.rows.report_row import ReportRow
 from ctsync.report.trial.timeline import Timeline, trace
@@ -34,7 +34,8 @@ class ReportQuestion:
     each trial. `in_detail` is the most trials, worst first, whose records are read: the others have
     a heading without condition, no flags and no timeline. `selection` holds the filters, which
     apply to the net changes over the window. `rates` are the base rates shown beside changes; with
-    None, changes have no context.
+    None, changes have no context. `coverage` returns the coverage of all these trials if the caller
+    keeps it; with None, it is read.
     """
 
     window: Window
@@ -46,6 +47,7 @@ class ReportQuestion:
     in_detail: int | None = None
     selection: ReportFilter = EVERY_CHANGE
     rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
+    coverage: Callable[[], Coverage | None] | None = None
 
 
 def report_data(store: Store, question: ReportQuestion) -> Report:
@@ -67,7 +69,7 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
     keys = _last_keys(store, changed)
     if question.selection.sponsor:
         require_sponsor(store, question.selection.sponsor, keys, followed)
-    coverage = coverage_of(store, followed)
+    coverage = question.coverage() if question.coverage else coverage_of(store, followed)
     scope = Scope(
         title=question.title,
         watched=coverage.watched if coverage else store.watched.count(followed),

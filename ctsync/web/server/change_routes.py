@@ -7,17 +7,17 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from ctsync.errors import UsageError
-from ctsync.model import Category, Kind, Level, StoredEvent
-from ctsync.questions.changes.change_list import changes_in_words, newest_changes
-from ctsync.questions.changes.changes import day_of_change
+from ctsync.model import Category, Kind, Level
+from ctsync.questions.changes.change_list import NO_CHANGES, place_changes, placed_changes
+from ctsync.questions.changes.change_pages import count_changes
 from ctsync.questions.changes.filters import parse_word
 from ctsync.questions.changes.report_data import ReportQuestion, report_data
-from ctsync.questions.operation.load_days import LoadDay, load_days
+from ctsync.questions.operation.load_days import LoadDay
 from ctsync.questions.portfolio.watches import require_watch
 from ctsync.report.formats.feed import FeedEntry, atom, entries, feed_title, json_feed
 from ctsync.report.report import Window
 from ctsync.report.report_filter import ReportFilter
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.events import EventFilter, EventHead, EventTexts
 from ctsync.web.pages.changes import ChangePeriod, monday_of
 from ctsync.web.pages.served_changes import ChangesView, served_changes_page
 from ctsync.web.server.kept_values import Content
@@ -43,7 +43,7 @@ def changes(asked: PageRequest) -> Content:
     given.require_known((*_FILTERS, "week", "page"))
     view = _view(given)
     require_watch(asked.store, view.watch or None)
-    days = load_days(asked.store)
+    days = asked.days
     period = replace(_period(asked, view, days), as_of=days[0].day if days else None)
     wanted = EventFilter(
         since=_start(period.since),
@@ -54,14 +54,19 @@ def changes(asked: PageRequest) -> Content:
         watch=view.watch or None,
         limit=_MOST_READ,
     )
-    every = [one for one in newest_changes(asked.store, wanted) if _is_wanted(one, view)]
+    has_texts = bool(view.text or view.sponsor)
+    placed = place_changes(asked.store, wanted, with_texts=has_texts)
+    every = [one for one in placed if one.texts is None or _is_wanted(one, one.texts, view)]
     starts = _page_starts(every)
     page = given.number("page", 1, most=_MOST_PAGES)
     if page > len(starts):
         raise UsageError(f"there is no page {page} of these changes; the last is {len(starts)}")
     end = starts[page] if page < len(starts) else len(every)
-    shown = changes_in_words(asked.store, every[starts[page - 1] : end])
-    cut = asked.store.events.count(wanted) if len(every) >= _MOST_READ else 0
+    shown = placed_changes(
+        asked.store, every[starts[page - 1] : end], watch=wanted.watch, keep=asked.keep_heading
+    )
+    is_cut = len(placed) >= _MOST_READ
+    cut = count_changes(asked.store, replace(wanted, without_kinds=NO_CHANGES)) if is_cut else 0
     view = replace(view, page=page, pages=len(starts), found=len(every), of=cut)
     names = sorted(asked.store.watches.origins())
     return html(served_changes_page(asked.frame, shown, period, view, watches=names))
@@ -167,29 +172,28 @@ def _list(asked: PageRequest, view: ChangesView) -> str:
     return f"{asked.links.changes}?{query}" if query else asked.links.changes
 
 
-def _page_starts(changes: Sequence[StoredEvent]) -> list[int]:
+def _page_starts(changes: Sequence[EventHead]) -> list[int]:
     """Return the place of the first change of each page; a trial's changes of a day stay together.
 
     A list without changes has one page.
     """
     starts, last = [0], None
-    for place, one in enumerate(changes):
-        group = day_of_change(one), one.nct_id
-        if place - starts[-1] >= _PER_PAGE and group != last:
-            starts.append(place)
+    for number, one in enumerate(changes):
+        group = one.place.happened.date(), one.nct_id
+        if number - starts[-1] >= _PER_PAGE and group != last:
+            starts.append(number)
         last = group
     return starts
 
 
-def _is_wanted(one: StoredEvent, view: ChangesView) -> bool:
-    sponsor = (one.lead_sponsor or "").casefold()
+def _is_wanted(one: EventHead, texts: EventTexts, view: ChangesView) -> bool:
+    sponsor = (texts.lead_sponsor or "").casefold()
     if view.sponsor and view.sponsor.casefold() not in sponsor:
         return False
     if not view.text:
         return True
-    event = one.event
-    parts = (one.nct_id, one.brief_title, sponsor, event.label, event.summary)
-    values = (f"{value}" for value in (event.before, event.after) if value is not None)
+    parts = (one.nct_id, texts.brief_title, sponsor, texts.label, texts.summary)
+    values = (f"{value}" for value in (texts.before, texts.after) if value is not None)
     text = "\n".join([part for part in parts if part] + list(values)).casefold()
     return all(word in text for word in view.text.casefold().split())
 
