@@ -14,8 +14,11 @@ from ctsync.report.report import Coverage, Report, Window
 from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.store.store import Store
 
-_IN_DETAIL = 50
+_IN_DETAIL = 25
 """Most trials of a page whose records are read: more than its cards, which show most of them."""
+_ROWS = 50
+"""Most trials of a kind that a page lists; thirty days of 10,000 trials have 1,500. It counts the
+others and links to the list of changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class SiteQuestion:
             limit=self.limit,
             rates=self.rates,
             in_detail=_IN_DETAIL,
+            most_rows=_ROWS,
             coverage=self.coverage,
         )
         return report_data(store, question)

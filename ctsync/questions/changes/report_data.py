@@ -32,10 +32,11 @@ class ReportQuestion:
     The trials are `ids`, else those of `watch`, else all watched trials. `limit` is the most
     changes that are shown; the rest are counted. `drawn` says whether a timeline is needed for
     each trial. `in_detail` is the most trials, worst first, whose records are read: the others have
-    a heading without condition, no flags and no timeline. `selection` holds the filters, which
-    apply to the net changes over the window. `rates` are the base rates shown beside changes; with
-    None, changes have no context. `coverage` returns the coverage of all these trials if the caller
-    keeps it; with None, it is read.
+    a heading without condition, no flags and no timeline. `most_rows` is the most trials of each
+    kind that have a row: see `Scope`. `selection` holds the filters, which apply to the net changes
+    over the window. `rates` are the base rates shown beside changes; with None, changes have no
+    context. `coverage` returns the coverage of all these trials if the caller keeps it; with None,
+    it is read.
     """
 
     window: Window
@@ -45,6 +46,7 @@ class ReportQuestion:
     limit: int | None = None
     drawn: bool = True
     in_detail: int | None = None
+    most_rows: int | None = None
     selection: ReportFilter = EVERY_CHANGE
     rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
     coverage: Callable[[], Coverage | None] | None = None
@@ -79,18 +81,21 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
         notices=notices,
         selection=question.selection,
         rates=question.rates,
+        most_rows=question.most_rows,
     )
-    scope = _with_details(store, scope, events, question)
-    return build(events, window=window, scope=scope)
+    groups, detailed = None, events
+    if question.in_detail is not None:
+        groups = worst_first(events, scope)
+        worst = {group.nct_id for group in groups[: question.in_detail]}
+        detailed = tuple(stored for stored in events if stored.nct_id in worst)
+    scope = _with_details(store, scope, detailed, question)
+    return build(events, window=window, scope=scope, groups=groups)
 
 
 def _with_details(
     store: Store, scope: Scope, events: Sequence[StoredEvent], question: ReportQuestion
 ) -> Scope:
     """Add what the records of the trials say, and their timelines."""
-    if question.in_detail is not None:
-        detailed = frozenset(worst_first(events, scope)[: question.in_detail])
-        events = [stored for stored in events if stored.nct_id in detailed]
     facts = _facts(store, events, question.window)
     drawn = sorted({stored.nct_id for stored in events}) if question.drawn else ()
     return replace(
