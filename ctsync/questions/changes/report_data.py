@@ -59,11 +59,14 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
     Raises UsageError if the lead sponsor of no followed trial has the selected words.
     """
     window, ids, watch = question.window, question.ids, question.watch
+    wanted = EventFilter(nct_ids=ids, since=window.since, until=window.until, watch=watch)
+    return report_of(store, question, find_changes(store, wanted).events)
+
+
+def report_of(store: Store, question: ReportQuestion, events: Sequence[StoredEvent]) -> Report:
+    """Report these events, which are some of those in the window of the question."""
+    window, ids, watch = question.window, question.ids, question.watch
     followed = TrialSelection(ids, watch)
-    events = find_changes(
-        store,
-        EventFilter(nct_ids=ids, since=window.since, until=window.until, watch=watch),
-    ).events
     notices = _notices(store, window)
     if watch is not None or ids:
         notices = tuple(one for one in notices if any(one.covers(stored) for stored in events))
@@ -83,7 +86,7 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
         rates=question.rates,
         most_rows=question.most_rows,
     )
-    groups, detailed = None, events
+    groups, detailed = None, tuple(events)
     if question.in_detail is not None:
         groups = worst_first(events, scope)
         worst = {group.nct_id for group in groups[: question.in_detail]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.testclient import TestClient
 
+from ctsync.questions.changes import feed_page
 from ctsync.web.server.application import PAGES
 from tests.web.html_pages import REGISTRY, HtmlFaults
 from tests.web.server.conftest import FIRST, SECOND, THIRD, client_of
@@ -133,6 +135,57 @@ def test_changes_and_feeds_have_the_same_filters(client: TestClient) -> None:
             for one in ids(json.dumps(item))
         } == found  # fmt: skip
     assert "No change in these days" in client.get("/changes?sponsor=other").text
+
+
+def test_a_feed_names_itself_and_its_next_page_with_the_same_filters(
+    filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_page, "FEED_PAGE", 1)
+    atom, url = "{http://www.w3.org/2005/Atom}", "https://trials.example.org"
+    path, ids = "/feed.atom?level=routine&from=2026-02-01&to=2026-02-04", []
+    with client_of(filled, web={"url": url}) as client:
+        while path:
+            feed = ET.fromstring(client.get(path).text)
+            links = {link.get("rel"): link.get("href", "") for link in feed.findall(f"{atom}link")}
+            ids.append([entry.findtext(f"{atom}id") for entry in feed.iter(f"{atom}entry")])
+            assert links["self"] == f"{url}{path}"
+            path = links.get("next", "").removeprefix(url)
+        first = client.get("/feed.json?level=routine").json()
+        second = client.get(first["next_url"].removeprefix(url)).json()
+    assert [[f"{one}"[-14:] for one in page] for page in ids] == [
+        [f"{SECOND}#v2"], [f"{FIRST}#v2"]
+    ]  # fmt: skip
+    assert first["feed_url"] == f"{url}/feed.json?level=routine"
+    assert second["feed_url"] == first["next_url"]
+    assert "next_url" not in second
+    assert [[one["id"] for one in page["items"]] for page in (first, second)] == ids
+
+
+@pytest.mark.parametrize("after", ["2026-02-03", "2026-02-03.NCT1", "x.NCT00000001", "."])
+def test_a_place_that_no_feed_has_is_refused_in_a_sentence(client: TestClient, after: str) -> None:
+    answer = client.get(f"/feed.atom?after={after}")
+    assert answer.status_code == 400
+    assert f"After={after} is no place in a feed; begin with its first page" in answer.text
+
+
+def test_the_list_of_changes_names_the_feed_of_all_its_filters(client: TestClient) -> None:
+    for query in (
+        "level=critical&category=status&kind=status&watch=a+watch&sponsor=Sponsor",
+        "from=2026-02-03&to=2026-02-04",
+        "kind=status&kind=primary_completion_date",
+    ):
+        page = client.get(f"/changes?{query}").text
+        assert f'href="/feed.atom?{html.escape(query)}"' in page
+        assert f'href="/feed.json?{html.escape(query)}"' in page
+        assert client.get(f"/feed.json?{query}").status_code == 200
+    week = client.get("/changes?week=2026-01-21").text
+    assert 'href="/feed.atom?from=2026-01-19&amp;to=2026-01-25"' in week
+    assert 'href="/feed.atom"' in client.get("/changes?week=2026-02-04").text
+    titles = [
+        client.get(f"/feed.json?{query}").json()["title"]
+        for query in ("", "from=2026-02-03", "to=2026-02-03", "level=critical", "watch=another")
+    ]
+    assert len(set(titles)) == len(titles)
 
 
 def test_a_feed_links_to_the_pages_of_the_server(filled: str) -> None:
