@@ -18,6 +18,7 @@ class Content:
     body: bytes
     media_type: str = "text/html"
     filename: str = ""
+    status: int = 200
 
 
 class NewestValues:

@@ -146,7 +146,9 @@ class ServedSite:
         content = self.pages.get((keys.pages, address), make)
         if content.filename:
             headers["Content-Disposition"] = f'attachment; filename="{content.filename}"'
-        return Response(content.body, headers=headers, media_type=content.media_type)
+        return Response(
+            content.body, content.status, headers=headers, media_type=content.media_type
+        )
 
     def _older_portfolio(self, keys: _Keys) -> _Portfolio | None:
         """Return the trials of a minute ago while another request reads those of the same run.
