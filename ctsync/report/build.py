@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -11,7 +11,6 @@ from itertools import groupby
 
 from ctsync.model import (
     STUDY_PAGE,
-    Category,
     KeyFields,
     Kind,
     Level,
@@ -39,11 +38,11 @@ from ctsync.report.report import (
 )
 from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.report.trial.timeline import Timeline
-from ctsync.report.version_steps import line_order, steps_of
+from ctsync.report.trial_groups import TrialGroup, ranked_groups
+from ctsync.report.version_steps import steps_of
 from ctsync.report.words.net_changes import (
     NetChange,
     net_changes,
-    selected_events,
     since_registration,
 )
 from ctsync.report.words.trial_heading import TrialHeading, heading_of_key
@@ -61,7 +60,8 @@ class Scope:
     each trial; if one is missing, they come from `keys`. `selection` holds the filters; it
     applies to the net changes, which need all events of the window. `rates` are the base rates
     shown beside changes; with None, changes have no context. `flags` are those to show for each
-    trial on the day `flagged_on`.
+    trial on the day `flagged_on`. `most_rows` is the most trials of each kind that are shown: with
+    changes, new in a watch, and of each fold; the report counts the rest.
     """
 
     title: str
@@ -78,15 +78,22 @@ class Scope:
     rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
     flags: Mapping[NctId, tuple[Flag, ...]] = field(default_factory=dict)
     flagged_on: date | None = None
+    most_rows: int | None = None
 
 
-def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Report:
+def build(
+    events: Iterable[StoredEvent],
+    *,
+    window: Window,
+    scope: Scope,
+    groups: Sequence[TrialGroup] | None = None,
+) -> Report:
     """Group events by level, trial and version, worst first.
 
     Baselines become welcomes, never changes. Administrative events are only counted. Among trials
     of one level, those whose status, enrollment, dates or outcomes changed come first, and those
     with changed sites only come last; then they are ordered by slip since registration, phase and
-    enrollment, largest first.
+    enrollment, largest first. `groups` are the trials that `worst_first` returned, if known.
     """
     reported = uncovered(events, scope.notices)
     baselines = [stored for stored in reported if stored.event.kind is Kind.FIRST_SEEN]
@@ -97,14 +104,15 @@ def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Rep
         for stored in sorted(baselines, key=lambda stored: stored.nct_id)
         if _is_welcomed(stored, scope)
     ]
-    return _assemble(changes, welcomes, window, scope, new={one.nct_id for one in baselines})
+    new = {one.nct_id for one in baselines}
+    return _assemble(changes, welcomes, window, scope, new=new, groups=groups)
 
 
-def worst_first(events: Iterable[StoredEvent], scope: Scope) -> list[NctId]:
+def worst_first(events: Iterable[StoredEvent], scope: Scope) -> list[TrialGroup]:
     """Return the trials that changed in the order of the report. Needs no headings."""
     reported = uncovered(events, scope.notices)
     changes = [stored for stored in reported if stored.event.kind is not Kind.FIRST_SEEN]
-    return [group.nct_id for group in _ranked(changes, scope)]
+    return ranked_groups(changes, scope.keys or {}, scope.selection)
 
 
 def _is_welcomed(stored: StoredEvent, scope: Scope) -> bool:
@@ -140,8 +148,10 @@ def _assemble(
     scope: Scope,
     *,
     new: Collection[NctId] = (),
+    groups: Sequence[TrialGroup] | None = None,
 ) -> Report:
-    groups = _ranked(changes, scope)
+    if groups is None:
+        groups = ranked_groups(changes, scope.keys or {}, scope.selection)
     unselected = {stored.nct_id for stored in changes}.union(new) - {
         *(group.nct_id for group in groups),
         *(welcome.nct_id for welcome in found),
@@ -224,94 +234,8 @@ def _report_id(
 # --- trials -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """The events of one trial: `shown` worst first; `aside` are administrative."""
-
-    nct_id: NctId
-    shown: tuple[StoredEvent, ...]
-    aside: tuple[StoredEvent, ...]
-
-    @property
-    def level(self) -> Level:
-        return self.shown[0].event.level if self.shown else Level.ADMINISTRATIVE
-
-
-def _ranked(events: Sequence[StoredEvent], scope: Scope) -> list[_Group]:
-    by_trial: dict[NctId, list[StoredEvent]] = defaultdict(list)
-    for stored in sorted(events, key=line_order):
-        by_trial[stored.nct_id].append(stored)
-    return sorted(
-        _selected_groups(by_trial, scope),
-        key=lambda group: _rank(group, scope),
-    )
-
-
-def _selected_groups(
-    by_trial: Mapping[NctId, Sequence[StoredEvent]], scope: Scope
-) -> Iterator[_Group]:
-    selection = scope.selection
-    for nct_id, found in by_trial.items():
-        if not selection.accepts_trial(_key(nct_id, scope)):
-            continue
-        events = found
-        if selection.filters_changes:
-            events = sorted(selected_events(found, selection), key=line_order)
-        if events:
-            yield _group(nct_id, events, shows_administrative=selection.shows_administrative)
-
-
-def _group(nct_id: NctId, events: Sequence[StoredEvent], *, shows_administrative: bool) -> _Group:
-    if shows_administrative:
-        return _Group(nct_id, tuple(events), ())
-    shown = tuple(one for one in events if one.event.level is not Level.ADMINISTRATIVE)
-    aside = tuple(one for one in events if one.event.level is Level.ADMINISTRATIVE)
-    return _Group(nct_id, shown, aside)
-
-
-_FIRST_CATEGORIES = frozenset(
-    {Category.STATUS, Category.ENROLLMENT, Category.DATES, Category.OUTCOMES}
-)
-
-
-def _rank(group: _Group, scope: Scope) -> tuple[int, int, int, float, int, str]:
-    key = _key(group.nct_id, scope) or KeyFields()
-    slip = max((abs(stored.event.days_since_first or 0) for stored in group.shown), default=0)
-    phase = words.phase_rank(key.phases)
-    return (
-        group.level.rank,
-        _place(group),
-        -slip,
-        -phase,
-        -(key.enrollment or 0),
-        group.nct_id,
-    )
-
-
-def _place(group: _Group) -> int:
-    """The place of a trial among those of its level, by what changed in it."""
-    worst = {one.event.category for one in group.shown if one.event.level is group.level}
-    if worst & _FIRST_CATEGORIES:
-        return 0
-    return 2 if _has_sites_only(group) else 1
-
-
-def _has_sites_only(group: _Group) -> bool:
-    return bool(group.shown) and all(one.event.category is Category.SITES for one in group.shown)
-
-
-def _fold(group: _Group, scope: Scope) -> Fold | None:
-    """Return the line that shows the trial together with others; None for its own row."""
-    if not group.shown:
-        return Fold.ADMINISTRATIVE
-    # a reader who asks for sites wants to see them
-    is_asked_for = scope.selection.filters_changes
-    is_mild = group.level is Level.ROUTINE and _has_sites_only(group)
-    return Fold.SITES if is_mild and not is_asked_for else None
-
-
 def _trial(
-    number: int, group: _Group, room: int | None, *, since: str, scope: Scope
+    number: int, group: TrialGroup, room: int | None, *, since: str, scope: Scope
 ) -> ReportTrial:
     """A trial with lines for at most `room` of its events, the worst."""
     events = (*group.shown, *group.aside)
@@ -341,7 +265,7 @@ def _trial(
         key=_key(nct_id, scope),
         timeline=(scope.timelines or {}).get(nct_id),
         heading=_heading(newest, scope),
-        fold=_fold(group, scope),
+        fold=group.fold(scope.selection),
         flags=scope.flags.get(nct_id, ()),
     )
     return replace(trial, subject=subject_of_trial(trial)) if changes else trial
@@ -366,21 +290,38 @@ def _since(window: Window) -> str:
 
 
 def _limited(
-    groups: Sequence[_Group], window: Window, scope: Scope
+    groups: Sequence[TrialGroup], window: Window, scope: Scope
 ) -> tuple[list[ReportTrial], LeftOut | None]:
-    """Trials up to the line limit, worst first, and a count of the rest; a row costs one line."""
+    """Trials up to the limits, worst first, and a count of the rest; a row costs one line."""
     kept: list[ReportTrial] = []
-    room, events, out, since = scope.limit, 0, 0, _since(window)
+    room, events, since = scope.limit, 0, _since(window)
+    rows: Counter[tuple[Fold | None, bool]] = Counter()
+    out: list[TrialGroup] = []
     for group in groups:
-        if room is not None and room <= 0:
-            events, out = events + len(group.shown) + len(group.aside), out + 1
+        kind = group.fold(scope.selection), group.is_arrival
+        has_row = scope.most_rows is None or rows[kind] < scope.most_rows
+        if not has_row or (room is not None and room <= 0):
+            out.append(group)
             continue
+        rows[kind] += 1
         kept.append(_trial(len(kept) + 1, group, room, since=since, scope=scope))
         events += kept[-1].left_out
         room = None if room is None else room - max(1, len(group.shown))
-    if not events:
-        return kept, None
-    return kept, LeftOut(events, out, f"ctsync changes{since}")
+    events += sum(len(group.shown) + len(group.aside) for group in out)
+    return kept, _left_out(out, events, scope, f"ctsync changes{since}") if events else None
+
+
+def _left_out(groups: Sequence[TrialGroup], events: int, scope: Scope, command: str) -> LeftOut:
+    folds = Counter(group.fold(scope.selection) for group in groups)
+    own = [group for group in groups if group.fold(scope.selection) is None]
+    return LeftOut(
+        events,
+        len(groups),
+        command,
+        levels=Counter(group.level for group in own if not group.is_arrival),
+        folds={fold: folds[fold] for fold in Fold if folds[fold]},
+        arrivals=sum(group.is_arrival for group in own),
+    )
 
 
 def _welcome(
@@ -393,7 +334,7 @@ def _welcome(
 
 
 def _sentences(
-    groups: Sequence[_Group],
+    groups: Sequence[TrialGroup],
     welcomes: Sequence[Welcome],
     window: Window,
     scope: Scope,

@@ -258,11 +258,18 @@ class ReportSentence:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """The events and trials beyond the size limit, and the command that shows them."""
+    """The events and trials beyond the size limit, and the command that shows them.
+
+    `levels` counts these trials by level, without the `arrivals`, which are only new in a watch,
+    and without those that a fold would show, which `folds` counts.
+    """
 
     events: int
     trials: int
     command: str
+    levels: Mapping[Level, int] = field(default_factory=dict)
+    folds: Mapping[Fold, int] = field(default_factory=dict)
+    arrivals: int = 0
 
 
 @dataclass(frozen=True, slots=True)

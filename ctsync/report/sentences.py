@@ -108,9 +108,12 @@ MOST_FOLDED = 5
 """Most trials that a line of folded trials names."""
 
 
-def fold_title(report: Report, fold: Fold) -> str:
-    """How many trials one line shows together: "12 trials changed sites only"."""
-    return f"{counted(len(report.folded(fold)), 'trial')} {_FOLDED[fold]}"
+def fold_title(report: Report, fold: Fold, *, more: int = 0) -> str:
+    """How many trials one line shows together: "12 trials changed sites only".
+
+    `more` trials of this kind have no row.
+    """
+    return f"{counted(len(report.folded(fold)) + more, 'trial')} {_FOLDED[fold]}"
 
 
 def fold_lines(report: Report) -> Iterator[str]:

@@ -86,6 +86,7 @@ class DayPages:
         """The changes of the newest day, with all that was checked and the other days."""
         links = _links(frame)
         last, now = self._newest_day, self._question.now
+        read = self._question.health or (lambda: health_facts(self._store, now=now))
         return DaysContent(
             heading=day_words(last),
             report=self._question.report(self._store, days_window(last, last)),
@@ -93,7 +94,7 @@ class DayPages:
             reasons=self._reasons,
             day=self._days[0] if self._days else None,
             days=self._days,
-            health=assess(health_facts(self._store, now=now), now),
+            health=assess(read(), now),
             is_newest=True,
         )
 

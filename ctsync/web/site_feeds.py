@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time
 from ctsync.model import Level
 from ctsync.questions.operation.load_days import load_days
 from ctsync.report.addresses import Addresses, FeedLinks
-from ctsync.report.formats.feed import atom, entries, feed_title, json_feed
+from ctsync.report.formats.feed import atom, feed_title, json_feed, version_entries
 from ctsync.report.report import Report
 from ctsync.report.report_filter import ReportFilter
 from ctsync.store.store import Store
@@ -45,7 +45,7 @@ def feed_files(store: Store, question: SiteQuestion, here: Frame) -> Iterator[tu
     def pair(files: FeedLinks, report: Report, back: str) -> Iterator[tuple[str, str]]:
         root = f"{url}/" if url else back
         pages = replace(links, root=root)
-        versions = [one for one in entries(report, pages) if not one.id.startswith("urn:")]
+        versions = version_entries(report, pages)
         title = feed_title(report)
         updated = max((one.updated for one in versions), default=begin)
         own, own_json = (root + files.atom, root + files.json) if url else ("", "")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from ctsync.questions.changes.report_data import ReportQuestion, report_data
+from ctsync.questions.operation.health import HealthFacts
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.rules.rules import Thresholds
-from ctsync.report.report import Report, Window
+from ctsync.report.report import Coverage, Report, Window
 from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.store.store import Store
 
-_IN_DETAIL = 50
+_IN_DETAIL = 25
 """Most trials of a page whose records are read: more than its cards, which show most of them."""
+_ROWS = 50
+"""Most trials of a kind that a page lists; thirty days of 10,000 trials have 1,500. It counts the
+others and links to the list of changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class SiteQuestion:
     a page of their own. `url` is needed for links in feeds that work outside of the site; empty if
     unknown. `rates` are the base rates shown beside changes; with None, changes have no context.
     `limit` is the most changes in a report. `own_thresholds` are those of watches in the settings.
+    `coverage` and `health` return what a server keeps of them; with None, each page reads them.
     """
 
     window: Window
@@ -35,6 +40,8 @@ class SiteQuestion:
     rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
     thresholds: Thresholds = field(default_factory=Thresholds)
     own_thresholds: Mapping[str, Thresholds] = field(default_factory=dict)
+    coverage: Callable[[], Coverage | None] | None = None
+    health: Callable[[], HealthFacts] | None = None
 
     @property
     def now(self) -> datetime:
@@ -55,6 +62,8 @@ class SiteQuestion:
             limit=self.limit,
             rates=self.rates,
             in_detail=_IN_DETAIL,
+            most_rows=_ROWS,
+            coverage=self.coverage,
         )
         return report_data(store, question)
 

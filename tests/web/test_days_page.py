@@ -105,6 +105,29 @@ def test_administrative_changes_are_folded() -> None:
     assert "Nothing important: 1 trial changed in small ways" in page
 
 
+def test_a_page_with_few_rows_still_counts_every_trial_with_a_link_to_the_list() -> None:
+    events = [
+        *map(stopped, range(1, 12)),
+        *(stopped(number, Level.NOTABLE) for number in range(12, 15)),
+        *(arrived(Kind.ENTERED, number) for number in range(21, 26)),
+        *(stored(contact(), an_id(number)) for number in range(31, 34)),
+    ]
+    whole = days_page(HERE, days_content(report(events, watched=40)))
+    short = days_page(HERE, days_content(report(events, watched=40, most_rows=2)))
+
+    for page in (whole, short):
+        assert "14 trials changed: 11 critical, 3 notable; 5 new" in page
+        assert "<summary>3 trials changed administrative fields only</summary>" in page
+        assert 'New in your watches <span class="soft">5 trials</span>' in page
+        assert "left out for size" not in page
+    link = '<a href="changes.html#d2019-07-17">'
+    assert f"{link}7 more trials changed: 4 critical, 3 notable</a>" in whole
+    assert (whole.count("<article"), short.count("<article")) == (7, 2)
+    assert f"{link}12 more trials changed: 9 critical, 3 notable</a>" in short
+    assert f"{link}3 more new trials in the list of changes</a>" in short
+    assert f"{link}1 more trial in the list of changes</a>" in short
+
+
 FAILED = (UncheckedTrial(NctId("NCT00000009"), "timed out"),)
 P12 = {
     "no update": (report([]), "No update posted: 4 of 4 trials."),

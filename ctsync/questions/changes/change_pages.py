@@ -13,7 +13,7 @@ from itertools import groupby, islice
 
 from ctsync.errors import UsageError
 from ctsync.model import Level, NctId, StoredEvent
-from ctsync.questions.changes.changes import change_order, day_of_change, find_changes
+from ctsync.questions.changes.changes import change_order, day_of_change, find_changes, on_day
 from ctsync.record.rules.relevel import relevel_stored
 from ctsync.record.rules.rules import Thresholds
 from ctsync.store.data.events import EventFilter
@@ -143,11 +143,7 @@ def _from(day: date | None, wanted: EventFilter) -> EventFilter:
 
 
 def _on(day: date, wanted: EventFilter) -> EventFilter:
-    since = datetime.combine(day, time(), UTC)
-    until = datetime.max.replace(tzinfo=UTC) if day == date.max else since + _DAY
-    return replace(
-        _from(day, wanted), until=until if wanted.until is None else min(until, wanted.until)
-    )
+    return on_day(day, replace(wanted, limit=None))
 
 
 def _own_thresholds(store: Store, wanted: EventFilter) -> Thresholds | None:

@@ -10,7 +10,7 @@ from ctsync.model import Level, NctId, StoredEvent
 from ctsync.record.rules.relevel import relevel_stored
 from ctsync.report.rows.event_row import EventRow
 from ctsync.report.version_steps import line_order
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.events import EventFilter, EventHead, EventPlace, EventTexts
 from ctsync.store.store import Store
 
 
@@ -58,6 +58,35 @@ def newest_changes(
     return reported[::-1][skip : skip + limit]
 
 
+def newest_heads(store: Store, wanted: EventFilter, *, with_texts: bool = False) -> list[EventHead]:
+    """Return what places the events in a list, newest first, at most the limit of the filter.
+
+    Selects the same events as `find_changes`, which reads all of each event.
+    """
+    reported = _with_own_levels(store, wanted)
+    if reported is None:
+        return store.events.heads(wanted, with_texts=with_texts)
+    heads = sorted((_head(one) for one in reported), key=lambda one: one.place, reverse=True)
+    return heads[: wanted.limit]
+
+
+def _head(stored: StoredEvent) -> EventHead:
+    event, happened = stored.event, stored.happened or stored.observed or stored.fetched
+    return EventHead(
+        EventPlace(happened, stored.event_id),
+        stored.nct_id,
+        stored.to_version,
+        EventTexts(
+            stored.brief_title,
+            stored.lead_sponsor,
+            event.label,
+            event.summary,
+            event.before,
+            event.after,
+        ),
+    )
+
+
 def _with_own_levels(store: Store, wanted: EventFilter) -> list[StoredEvent] | None:
     """Return all wanted events at the levels of the watch's own thresholds; None if it has none."""
     own = store.watches.own_thresholds().get(wanted.watch) if wanted.watch else None
@@ -99,14 +128,17 @@ def _newest(found: Sequence[StoredEvent], of_cut: Sequence[StoredEvent]) -> tupl
 
 def _same_group(stored: StoredEvent, wanted: EventFilter) -> EventFilter:
     """The filter for all wanted events of the trial and day of one of them."""
-    day = datetime.combine(day_of_change(stored), time(), UTC)
-    since, until = day, day + timedelta(days=1)
+    of_trial = replace(wanted, nct_ids=(stored.nct_id,), limit=None)
+    return on_day(day_of_change(stored), of_trial)
+
+
+def on_day(day: date, wanted: EventFilter) -> EventFilter:
+    """The filter for the wanted events of one day."""
+    since = datetime.combine(day, time(), UTC)
+    # the last day of the calendar has no next one
+    until = datetime.max.replace(tzinfo=UTC) if day == date.max else since + timedelta(days=1)
     return replace(
-        wanted,
-        nct_ids=(stored.nct_id,),
-        since=max(since, wanted.since or since),
-        until=min(until, wanted.until or until),
-        limit=None,
+        wanted, since=max(since, wanted.since or since), until=min(until, wanted.until or until)
     )
 
 

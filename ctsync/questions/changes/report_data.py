@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -16,7 +16,7 @@ from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.registry.notices import Notice, read_notices
 from ctsync.report.build import Scope, build, worst_first
-from ctsync.report.report import Report, Window
+from ctsync.report.report import Coverage, Report, Window
 from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.report.rows.report_row import ReportRow
 from ctsync.report.trial.timeline import Timeline, trace
@@ -32,9 +32,11 @@ class ReportQuestion:
     The trials are `ids`, else those of `watch`, else all watched trials. `limit` is the most
     changes that are shown; the rest are counted. `drawn` says whether a timeline is needed for
     each trial. `in_detail` is the most trials, worst first, whose records are read: the others have
-    a heading without condition, no flags and no timeline. `selection` holds the filters, which
-    apply to the net changes over the window. `rates` are the base rates shown beside changes; with
-    None, changes have no context.
+    a heading without condition, no flags and no timeline. `most_rows` is the most trials of each
+    kind that have a row: see `Scope`. `selection` holds the filters, which apply to the net changes
+    over the window. `rates` are the base rates shown beside changes; with None, changes have no
+    context. `coverage` returns the coverage of all these trials if the caller keeps it; with None,
+    it is read.
     """
 
     window: Window
@@ -44,8 +46,10 @@ class ReportQuestion:
     limit: int | None = None
     drawn: bool = True
     in_detail: int | None = None
+    most_rows: int | None = None
     selection: ReportFilter = EVERY_CHANGE
     rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
+    coverage: Callable[[], Coverage | None] | None = None
 
 
 def report_data(store: Store, question: ReportQuestion) -> Report:
@@ -55,11 +59,14 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
     Raises UsageError if the lead sponsor of no followed trial has the selected words.
     """
     window, ids, watch = question.window, question.ids, question.watch
+    wanted = EventFilter(nct_ids=ids, since=window.since, until=window.until, watch=watch)
+    return report_of(store, question, find_changes(store, wanted).events)
+
+
+def report_of(store: Store, question: ReportQuestion, events: Sequence[StoredEvent]) -> Report:
+    """Report these events, which are some of those in the window of the question."""
+    window, ids, watch = question.window, question.ids, question.watch
     followed = TrialSelection(ids, watch)
-    events = find_changes(
-        store,
-        EventFilter(nct_ids=ids, since=window.since, until=window.until, watch=watch),
-    ).events
     notices = _notices(store, window)
     if watch is not None or ids:
         notices = tuple(one for one in notices if any(one.covers(stored) for stored in events))
@@ -67,7 +74,7 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
     keys = _last_keys(store, changed)
     if question.selection.sponsor:
         require_sponsor(store, question.selection.sponsor, keys, followed)
-    coverage = coverage_of(store, followed)
+    coverage = question.coverage() if question.coverage else coverage_of(store, followed)
     scope = Scope(
         title=question.title,
         watched=coverage.watched if coverage else store.watched.count(followed),
@@ -77,18 +84,21 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
         notices=notices,
         selection=question.selection,
         rates=question.rates,
+        most_rows=question.most_rows,
     )
-    scope = _with_details(store, scope, events, question)
-    return build(events, window=window, scope=scope)
+    groups, detailed = None, tuple(events)
+    if question.in_detail is not None:
+        groups = worst_first(events, scope)
+        worst = {group.nct_id for group in groups[: question.in_detail]}
+        detailed = tuple(stored for stored in events if stored.nct_id in worst)
+    scope = _with_details(store, scope, detailed, question)
+    return build(events, window=window, scope=scope, groups=groups)
 
 
 def _with_details(
     store: Store, scope: Scope, events: Sequence[StoredEvent], question: ReportQuestion
 ) -> Scope:
     """Add what the records of the trials say, and their timelines."""
-    if question.in_detail is not None:
-        detailed = frozenset(worst_first(events, scope)[: question.in_detail])
-        events = [stored for stored in events if stored.nct_id in detailed]
     facts = _facts(store, events, question.window)
     drawn = sorted({stored.nct_id for stored in events}) if question.drawn else ()
     return replace(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 
 import orjson
 
 from ctsync.errors import CorruptBody
-from ctsync.model import JsonObject, NctId, State, Version
+from ctsync.model import JsonObject, NctId, State
 from ctsync.questions.portfolio.flags import flag_day, shown_flags_of_versions
 from ctsync.record.flags import Flag
 from ctsync.report.words.trial_heading import TrialHeading, heading_of, heading_of_key
@@ -47,16 +48,41 @@ def read_facts(
         known = [one for one in versions if one.digest is not None]
         if not known:
             continue
-        body = _body(store, known[-1])
+        body = _body(store, known[-1].digest)
         headings[nct_id] = heading_of_key(known[-1].key) if body is None else heading_of(body)
         if body is not None and day is not None and versions[-1].state is State.PRESENT:
             flags[nct_id] = shown_flags_of_versions(known, body, as_of=day)
     return RecordFacts(headings, flags, day)
 
 
-def _body(store: Store, version: Version) -> JsonObject | None:
+KeepHeading = Callable[[str, Callable[[], TrialHeading]], TrialHeading]
+"""Returns the heading of the record with this digest, made before or made now."""
+
+
+def read_headings(
+    store: Store, ids: Iterable[NctId], *, keep: KeepHeading = lambda _, make: make()
+) -> dict[NctId, TrialHeading]:
+    """Read the heading of each trial from its newest record, as `read_facts` does.
+
+    Reads one row per trial in place of all its versions. A server keeps the headings of records.
+    """
+    return {
+        nct_id: keep(digest, partial(_heading, store, nct_id, digest))
+        for nct_id, digest in store.versions.newest_digests(ids).items()
+    }
+
+
+def _heading(store: Store, nct_id: NctId, digest: str) -> TrialHeading:
+    body = _body(store, digest)
+    if body is not None:
+        return heading_of(body)
+    known = [one for one in store.versions.of(nct_id) if one.digest is not None]
+    return heading_of_key(known[-1].key)
+
+
+def _body(store: Store, digest: str | None) -> JsonObject | None:
     try:
-        body: JsonObject = orjson.loads(store.bodies.read(version.digest or ""))
+        body: JsonObject = orjson.loads(store.bodies.read(digest or ""))
     except (CorruptBody, ValueError):  # a damaged body must not prevent a report
         return None
     return body

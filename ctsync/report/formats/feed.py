@@ -52,11 +52,15 @@ def entries(report: Report, links: Addresses | None = None) -> list[FeedEntry]:
 
     With `links`, the entry of a version links to the page of its trial in that site.
     """
+    return [_overview(report), *version_entries(report, links)]
+
+
+def version_entries(report: Report, links: Addresses | None = None) -> list[FeedEntry]:
+    """Return an entry per version in the report, newest first: those of a feed to subscribe to."""
     versions = [
         _linked(trial, step, links, report) for trial in report.trials for step in trial.steps
     ]
-    newest_first = sorted(versions, key=lambda entry: entry.updated, reverse=True)
-    return [_overview(report), *newest_first]
+    return sorted(versions, key=lambda entry: entry.updated, reverse=True)
 
 
 def render_atom(report: Report) -> str:
@@ -70,12 +74,19 @@ def feed_title(report: Report) -> str:
 
 
 def atom(
-    title: str, told: Iterable[FeedEntry], *, updated: datetime, page: str = "", own: str = ""
+    title: str,
+    told: Iterable[FeedEntry],
+    *,
+    updated: datetime,
+    page: str = "",
+    own: str = "",
+    following: str = "",
 ) -> str:
     """Write entries as an Atom feed (RFC 4287), in their order.
 
     `page` is the address of an HTML page with the same content; it may be relative. `own` is
-    the address at which the feed is published; empty if unknown.
+    the address at which the feed is published; empty if unknown. `following` is the address of the
+    next page, which has older entries (RFC 5005); empty if there is none.
     """
     feed = ET.Element("feed", xmlns="http://www.w3.org/2005/Atom")
     _add(feed, "id", f"urn:ctsync:{quote(title, safe='', errors='replace')}")
@@ -84,6 +95,8 @@ def atom(
     _add(ET.SubElement(feed, "author"), "name", "ctsync")
     if own:
         ET.SubElement(feed, "link", rel="self", href=for_markup(own))
+    if following:
+        ET.SubElement(feed, "link", rel="next", href=for_markup(following))
     if page:
         _add_link(feed, page)
     _add(feed, "generator", "ctsync")
@@ -110,11 +123,18 @@ def _add_link(parent: ET.Element, address: str) -> None:
     ET.SubElement(parent, "link", rel="alternate", href=for_markup(address))
 
 
-def json_feed(title: str, told: Sequence[FeedEntry], *, page: str = "", own: str = "") -> str:
+def json_feed(
+    title: str,
+    told: Sequence[FeedEntry],
+    *,
+    page: str = "",
+    own: str = "",
+    following: str = "",
+) -> str:
     """Write entries as JSON Feed 1.1; `read_json_feed` reads them again.
 
-    `page` is the address of an HTML page with the same content, `own` that of the feed; both are
-    absolute, or empty if unknown.
+    `page` is the address of an HTML page with the same content, `own` that of the feed, and
+    `following` that of its next page; all are absolute, or empty if unknown.
     """
     items = [
         {
@@ -126,7 +146,7 @@ def json_feed(title: str, told: Sequence[FeedEntry], *, page: str = "", own: str
         }
         for one in told
     ]
-    known = {"home_page_url": page, "feed_url": own}
+    known = {"home_page_url": page, "feed_url": own, "next_url": following}
     places = {name: address for name, address in known.items() if address}
     version = "https://jsonfeed.org/version/1.1"
     feed = {"version": version, "title": title, **places, "items": items}

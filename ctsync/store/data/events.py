@@ -7,9 +7,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, time
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, FromClause, Row, Select, Text, func, not_, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    Select,
+    Text,
+    func,
+    not_,
+    or_,
+    select,
+    type_coerce,
+)
 
 from ctsync.dates import PartialDate
 from ctsync.model import Category, Event, Kind, Level, NctId, StoredEvent
@@ -19,6 +30,13 @@ from ctsync.store.database.tables import EVENTS, SNAPSHOTS
 from ctsync.store.database.types import dump_json
 
 
+class EventPlace(NamedTuple):
+    """The place of an event among all events in order of time; the id orders those of one time."""
+
+    happened: datetime
+    event_id: int
+
+
 @dataclass(frozen=True, slots=True)
 class EventFilter:
     """The events to read. A field that is None or empty does not filter.
@@ -26,7 +44,8 @@ class EventFilter:
     `since` is inclusive, `until` is exclusive. Both refer to the time when an event happened: the
     load it was observed in, else the day it was posted, else the time it was fetched.
     `minimum_level` means that level or worse. `newest_id` leaves out events with a higher id, which
-    were stored later. `limit` keeps the newest events.
+    were stored later. `before` leaves out the event at that place and all later ones. `limit` keeps
+    the newest events.
     """
 
     nct_ids: Sequence[NctId] = ()
@@ -34,13 +53,38 @@ class EventFilter:
     since: datetime | None = None
     until: datetime | None = None
     kinds: Sequence[Kind] = ()
+    without_kinds: Sequence[Kind] = ()
     levels: Sequence[Level] = ()
     categories: Sequence[Category] = ()
     watch: str | None = None
     run_id: int | None = None
     minimum_level: Level | None = None
     newest_id: int | None = None
+    before: EventPlace | None = None
     limit: int | None = None
+
+
+class EventTexts(NamedTuple):
+    """What a reader may search in an event, with the names of its trial in that version."""
+
+    brief_title: str | None
+    lead_sponsor: str | None
+    label: str
+    summary: str
+    before: Any
+    after: Any
+
+
+class EventHead(NamedTuple):
+    """What places an event in a list. `texts` are read only if asked for.
+
+    `step` is the same number for the events that led to one version of a trial.
+    """
+
+    place: EventPlace
+    nct_id: NctId
+    step: int
+    texts: EventTexts | None
 
 
 EVENT_COLUMNS = tuple(one.name for one in fields(Event) if one.name != "covers")
@@ -84,6 +128,18 @@ _PLACED: Select[Any] = (
 """Selects the fields of Event, then those of StoredEvent, both in their order."""
 
 
+_HEADS: Select[Any] = select(
+    EVENTS.c.happened, EVENTS.c.id, EVENTS.c.nct_id, EVENTS.c.to_snapshot_id
+)
+_HEADS_WITH_TEXTS: Select[Any] = (
+    _HEADS.add_columns(
+        *(_ELSEWHERE[n] if n in _ELSEWHERE else EVENTS.c[n] for n in EventTexts._fields)
+    )
+    .join(_NEWER, _NEWER.c.id == EVENTS.c.to_snapshot_id)
+    .outerjoin(_OLDER, _OLDER.c.id == EVENTS.c.from_snapshot_id)
+)
+
+
 class EventReads(Reads):
     """Reads events."""
 
@@ -97,6 +153,34 @@ class EventReads(Reads):
         )
         with self._reading() as connection:
             return [_stored(row) for row in connection.execute(newest_first)][::-1]
+
+    def heads(self, wanted: EventFilter, *, with_texts: bool = False) -> list[EventHead]:
+        """Return what places these events in a list, newest first.
+
+        Reads the index and few columns: a list of thousands takes a few milliseconds.
+        """
+        statement = (
+            _narrowed(_HEADS_WITH_TEXTS if with_texts else _HEADS, wanted)
+            .order_by(EVENTS.c.happened.desc(), EVENTS.c.id.desc())
+            .limit(wanted.limit)
+        )
+        with self._reading() as connection:
+            return [
+                EventHead(
+                    EventPlace(happened, event_id),
+                    nct_id,
+                    step,
+                    EventTexts(*texts) if with_texts else None,
+                )
+                for happened, event_id, nct_id, step, *texts in connection.execute(statement).all()
+            ]
+
+    def place(self, event_id: int) -> EventPlace | None:
+        """Return the place of an event in order of time; None if there is no such event."""
+        statement = select(EVENTS.c.happened).where(EVENTS.c.id == event_id)
+        with self._reading() as connection:
+            happened = connection.scalar(statement)
+        return None if happened is None else EventPlace(happened, event_id)
 
     def oldest(self, wanted: EventFilter, *, most: int) -> list[StoredEvent]:
         """Return up to `most` of these events, oldest first; the limit of the filter is ignored."""
@@ -163,6 +247,8 @@ def _narrowed(statement: Select[Any], wanted: EventFilter) -> Select[Any]:
     for column, values in among:
         if values:
             statement = statement.where(column.in_(list(values)))
+    if wanted.without_kinds:
+        statement = statement.where(EVENTS.c.kind.not_in(list(wanted.without_kinds)))
     if wanted.since is not None:
         statement = statement.where(EVENTS.c.happened >= wanted.since)
     if wanted.until is not None:
@@ -171,6 +257,13 @@ def _narrowed(statement: Select[Any], wanted: EventFilter) -> Select[Any]:
         statement = statement.where(EVENTS.c.run_id == wanted.run_id)
     if wanted.newest_id is not None:
         statement = statement.where(EVENTS.c.id <= wanted.newest_id)
+    if wanted.before is not None:
+        happened, event_id = wanted.before
+        # the first condition alone lets the index find the place
+        statement = statement.where(
+            EVENTS.c.happened <= happened,
+            or_(EVENTS.c.happened < happened, EVENTS.c.id < event_id),
+        )
     if wanted.watch is not None:
         # `entered` and `left` events name their watch: leave out the events of other watches
         after, before = type_coerce(EVENTS.c.after, Text), type_coerce(EVENTS.c.before, Text)

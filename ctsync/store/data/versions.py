@@ -99,6 +99,24 @@ class VersionReads(Reads):
                     found[NctId(nct_id)] = KeyFields(*key)
         return found
 
+    def newest_digests(self, ids: Iterable[NctId]) -> dict[NctId, str]:
+        """Return the digest of the newest record of each trial that has one."""
+        newest = SNAPSHOTS.alias("newest")
+        position = (
+            select(func.max(newest.c.position))
+            .where(newest.c.nct_id == SNAPSHOTS.c.nct_id, newest.c.digest.is_not(None))
+            .scalar_subquery()
+        )
+        statement = select(SNAPSHOTS.c.nct_id, SNAPSHOTS.c.digest).where(
+            SNAPSHOTS.c.position == position
+        )
+        found: dict[NctId, str] = {}
+        with self._reading() as connection:
+            for batch in batches(list(ids)):
+                rows = connection.execute(statement.where(SNAPSHOTS.c.nct_id.in_(batch)))
+                found |= {NctId(nct_id): digest for nct_id, digest in rows if digest is not None}
+        return found
+
     def newest_digest(self, nct_id: NctId) -> str:
         """Return the digest of the newest version that has a record.
 

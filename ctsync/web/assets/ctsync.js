@@ -358,7 +358,7 @@
       try {
         const answer = await fetch(`${location.pathname}?${query}`, { signal: asked.signal });
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        if (!answer.ok) return say(one("main p", page)?.textContent || `The server answered ${answer.status}`);
+        if (!answer.ok) return say((one("[data-said]", page) || one("main p", page))?.textContent || `The server answered ${answer.status}`);
         setAddress(method, query);
         shown = location.search;
         replace(page);
@@ -367,7 +367,8 @@
         if (error.name !== "AbortError") say("The server does not answer.");
       }
     };
-    const change = ({ target }) => show(target.type === "search" ? "replaceState" : "pushState");
+    // a condition is asked once it is complete: with Enter, or with the next change of another field
+    const change = ({ target }) => target.name !== "where" && show(target.type === "search" ? "replaceState" : "pushState");
     form.addEventListener("input", paused(change, 250));
     form.addEventListener("submit", (event) => { prevent(event); show("pushState"); });
     addEventListener("popstate", () => location.search !== shown && location.reload());

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from urllib.parse import urlencode
 
 from ctsync.model import Category, Kind, Level
@@ -12,7 +12,9 @@ from ctsync.questions.changes.change_list import ListedChange
 from ctsync.report.addresses import FeedLinks
 from ctsync.web.frame import Frame
 from ctsync.web.page_templates import fill_page
-from ctsync.web.pages.changes import ChangePeriod, changes_values
+from ctsync.web.pages.changes import ChangePeriod, changes_values, monday_of
+
+_TO_SUNDAY = timedelta(days=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,16 @@ class ChangesView:
 
     @property
     def feed_query(self) -> str:
-        """The query of a feed with the same filters; a feed has no search and no days."""
-        return urlencode([pair for pair in self._filters() if pair[0] != "text"])
+        """The query of a feed with the same filters; a feed has no search."""
+        return urlencode(self.feed_filters())
+
+    def feed_filters(self) -> tuple[tuple[str, str], ...]:
+        """Return the filters of a feed by the names of their parameters."""
+        days = [("from", self.since), ("to", self.until)]
+        if self.week:
+            days = [("from", monday_of(self.week)), ("to", monday_of(self.week) + _TO_SUNDAY)]
+        pairs = [*self._filters(), *((name, f"{day}") for name, day in days if day)]
+        return tuple(pair for pair in pairs if pair[0] != "text")
 
     def _filters(self) -> list[tuple[str, str]]:
         pairs = [

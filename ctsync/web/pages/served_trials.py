@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from ctsync.questions.portfolio.portfolio import PortfolioPageRow
@@ -13,6 +13,7 @@ from ctsync.questions.portfolio.portfolio_filter import (
     PortfolioFacet,
     PortfolioSort,
 )
+from ctsync.report.addresses import Addresses, FeedLinks
 from ctsync.web.frame import Frame
 from ctsync.web.page_templates import fill_page
 from ctsync.web.pages.all_trials import (
@@ -26,6 +27,7 @@ from ctsync.web.pages.all_trials import (
 _LISTED = 12
 """Most values of a facet that are listed, unless one asks for all."""
 _MOST_LISTED = 5_000
+_MOST_FEEDS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +35,53 @@ class TrialsView:
     """Which trials, in which order: what the address of the page says.
 
     Without `is_descending`, a column has its usual direction. `in_full` is the facet whose values
-    are all listed.
+    are all listed. `where` are conditions as people type them; `refusal` says why one of them
+    cannot be read, and `note` why their search took long.
     """
 
     chosen: Mapping[PortfolioFacet, Sequence[str]] = field(default_factory=dict)
     text: str = ""
+    where: Sequence[str] = ()
     sort: PortfolioSort | None = None
     is_descending: bool | None = None
     page: int = 1
     in_full: PortfolioFacet | None = None
+    refusal: str = ""
+    note: str = ""
 
     def query(
         self, *, sort: str = "", direction: str = "", page: int = 1, in_full: str = ""
     ) -> str:
         """Return the query of an address of these trials, with another order or page."""
         pairs = [("q", self.text)] if self.text else []
+        pairs += [("where", one) for one in self.where]
         pairs += [(facet.value, one) for facet, some in self.chosen.items() for one in some]
         pairs += [("sort", sort), ("dir", direction if sort else "")]
         pairs += [("page", f"{page}" if page > 1 else ""), ("all", in_full)]
         return urlencode([(name, value) for name, value in pairs if value])
+
+    @property
+    def conditions(self) -> Sequence[str]:
+        """The values of the fields for conditions: one more is empty."""
+        return (*self.where, "")
+
+    def feeds(self, links: Addresses) -> tuple[FeedLinks, ...]:
+        """Return the feeds of the changes of the chosen watches and sponsors."""
+        watches = self.chosen.get(PortfolioFacet.WATCH) or ("",)
+        sponsors = self.chosen.get(PortfolioFacet.SPONSOR) or ("",)
+        return tuple(
+            _feed(links, watch, sponsor)
+            for watch in watches
+            for sponsor in sponsors
+            if watch or sponsor
+        )[:_MOST_FEEDS]
+
+
+def _feed(links: Addresses, watch: str, sponsor: str) -> FeedLinks:
+    pairs = [("watch", watch), ("sponsor", sponsor)]
+    query = urlencode([(name, value) for name, value in pairs if value])
+    words = " and ".join(value for _, value in pairs if value)
+    return FeedLinks(f"changes of {words}", f"{links.feed}?{query}", f"{links.json_feed}?{query}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +114,8 @@ def served_trials_page(
     base = links.trials if links else ""
     direction = _direction(view)
     sort = view.sort.value if view.sort else ""
+    feeds = view.feeds(links) if links else ()
+    frame = replace(frame, own_feeds=feeds)
 
     def at(query: str) -> str:
         return f"{base}?{query}" if query else base
@@ -100,7 +132,8 @@ def served_trials_page(
         download_query=view.query(sort=sort, direction=direction),
         page_href=lambda number: at(view.query(sort=sort, direction=direction, page=number)),
         all_trials=base,
-        is_filtered=bool(view.text or any(view.chosen.values())),
+        is_filtered=bool(view.text or view.where or any(view.chosen.values())),
+        own_feeds=feeds,
         direction=direction,
     )
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from datetime import date
 
 from ctsync.dates import format_minute
-from ctsync.model import Kind, Level, Verdict
+from ctsync.model import Level, Verdict
 from ctsync.questions.operation.health import Health, HealthState
 from ctsync.questions.operation.load_days import LoadDay
 from ctsync.record.value_text import counted
-from ctsync.report.report import Fold, Report, ReportLine, ReportTrial
+from ctsync.report.report import Fold, LeftOut, Report, ReportLine, ReportTrial
 from ctsync.report.sentences import fold_title
 from ctsync.report.summary import sentences
 from ctsync.report.trial.charts.sparkline import Sparkline, sparkline
+from ctsync.report.trial_groups import ARRIVALS
 from ctsync.web.frame import Frame
 from ctsync.web.page_templates import fill_page
 
@@ -24,7 +25,6 @@ _MOST_LINES = 3
 """Most changes that a card shows."""
 _MOST_ARRIVALS = 12
 """Most new trials that are not folded."""
-_ARRIVALS = frozenset({Kind.ENTERED, Kind.REGISTERED})
 _GOOD = frozenset({HealthState.OK, HealthState.IDLE})
 
 
@@ -80,45 +80,58 @@ class ChangeCard:
 def days_page(frame: Frame, content: DaysContent) -> str:
     """Write the page."""
     report = content.report
+    out = report.left_out or LeftOut(0, 0, "")
     arrivals = [trial for trial in report.listed if _is_arrival(trial)]
     changed = [trial for trial in report.listed if not _is_arrival(trial)]
     return fill_page(
         "today.html.j2",
         frame=frame,
         content=content,
-        headline=_headline(report, changed, arrivals),
+        headline=_headline(report, changed, arrivals, out),
         facts=tuple(_facts(content)),
         sentences=tuple(_sentences(content)),
         alarms=_alarms(content.health),
         cards=[_card(trial, content.reasons) for trial in changed[:MOST_CARDS]],
-        more=_more(changed[MOST_CARDS:]),
+        more=_more(changed[MOST_CARDS:], out),
         arrivals=arrivals,
         most_arrivals=_MOST_ARRIVALS,
-        folds=[(fold_title(report, f), trials) for f in Fold if (trials := report.folded(f))],
+        more_arrivals=out.arrivals,
+        folds=list(_folds(report, out)),
     )
 
 
 def _is_arrival(trial: ReportTrial) -> bool:
     """Whether all that happened is that the trial is new in a watched query."""
     kinds = {line.stored.event.kind for line in trial.lines}
-    return bool(kinds) and kinds <= _ARRIVALS
+    return bool(kinds) and kinds <= ARRIVALS
+
+
+def _folds(report: Report, out: LeftOut) -> Iterator[tuple[str, tuple[ReportTrial, ...], int]]:
+    """Yield the title of each fold, its trials, and the number of others that it stands for."""
+    for fold in Fold:
+        trials, more = report.folded(fold), out.folds.get(fold, 0)
+        if trials or more:
+            yield fold_title(report, fold, more=more), trials, more
 
 
 def _headline(
-    report: Report, changed: Sequence[ReportTrial], arrivals: Collection[ReportTrial]
+    report: Report,
+    changed: Sequence[ReportTrial],
+    arrivals: Collection[ReportTrial],
+    out: LeftOut,
 ) -> str:
-    levels = Counter(trial.level for trial in changed)
+    levels = Counter(trial.level for trial in changed) + Counter(out.levels)
     parts = [f"{levels[level]:,} {level}" for level in Level if levels[level]]
-    more = report.left_out.trials if report.left_out else 0
-    quiet = sum(len(report.folded(fold)) for fold in Fold)
+    quiet = sum(len(report.folded(fold)) + out.folds.get(fold, 0) for fold in Fold)
     if parts:
-        trials = counted(len(changed) + more, "trial")
+        trials = counted(levels.total(), "trial")
         line = f"{trials} changed: {', '.join(parts)}"
     elif quiet:
         line = f"Nothing important: {counted(quiet, 'trial')} changed in small ways"
     else:
         line = f"No change in {counted(report.watched, 'trial')}"
-    return f"{line}; {len(arrivals):,} new" if arrivals else line
+    new = len(arrivals) + out.arrivals
+    return f"{line}; {new:,} new" if new else line
 
 
 def _card(trial: ReportTrial, reasons: Mapping[str, str]) -> ChangeCard:
@@ -138,12 +151,12 @@ def _card(trial: ReportTrial, reasons: Mapping[str, str]) -> ChangeCard:
     )
 
 
-def _more(rest: Sequence[ReportTrial]) -> str:
-    if not rest:
+def _more(rest: Sequence[ReportTrial], out: LeftOut) -> str:
+    levels = Counter(trial.level for trial in rest) + Counter(out.levels)
+    if not levels:
         return ""
-    levels = Counter(trial.level for trial in rest)
     parts = ", ".join(f"{levels[level]:,} {level}" for level in Level if levels[level])
-    return f"{counted(len(rest), 'more trial')} changed: {parts}"
+    return f"{counted(levels.total(), 'more trial')} changed: {parts}"
 
 
 # --- what was checked -------------------------------------------------------------------------
@@ -174,8 +187,11 @@ def _sentences(content: DaysContent) -> Iterator[str]:
     if content.day is None:
         return
     run = content.day.run
-    administrative = len(report.folded(Fold.ADMINISTRATIVE))
-    still = max(0, run.asked - run.failed - len(report.trials) - report.welcomed)
+    out = report.left_out or LeftOut(0, 0, "")
+    fold = Fold.ADMINISTRATIVE
+    administrative = len(report.folded(fold)) + out.folds.get(fold, 0)
+    changed = len(report.trials) + out.trials
+    still = max(0, run.asked - run.failed - changed - report.welcomed)
     found = sentences(watched=run.asked, still=still, administrative=administrative, coverage=None)
     yield from (sentence.text for sentence in found)
     if run.failed:

@@ -27,6 +27,7 @@ from ctsync.store.store import Store
 from ctsync.web.api.api_application import create_api
 from ctsync.web.api.client_rates import RequestRate
 from ctsync.web.asset_files import asset_files
+from ctsync.web.mcp.late_endpoint import LateMcpEndpoint
 from ctsync.web.server import (
     change_routes,
     day_routes,
@@ -124,14 +125,18 @@ def create_app(
     return app
 
 
-def _tools(site: ServedSite, settings: Settings) -> McpEndpoint | None:
+def _tools(site: ServedSite, settings: Settings) -> LateMcpEndpoint | None:
     """Return the tools for language models; None if their extra is not installed."""
     if find_spec("mcp") is None:
         return None
-    from ctsync.web.mcp.mcp_server import McpEndpoint  # noqa: PLC0415 - an extra
 
-    # the gate has checked the host
-    return McpEndpoint(settings, clock=site.clock, hosts=None, database=site.database)
+    def make() -> McpEndpoint:
+        from ctsync.web.mcp.mcp_server import McpEndpoint  # noqa: PLC0415 - an extra, and large
+
+        # the gate has checked the host
+        return McpEndpoint(settings, clock=site.clock, hosts=None, database=site.database)
+
+    return LateMcpEndpoint(make)
 
 
 Endpoint = Callable[[Request], Response]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from ctsync.errors import UnknownVersion, UsageError
-from ctsync.questions.operation.load_days import LoadDay, load_days
+from ctsync.questions.operation.load_days import LoadDay
 from ctsync.web.pages.today import days_page
 from ctsync.web.server.kept_values import Content
 from ctsync.web.server.page_request import PageRequest, html
@@ -22,7 +22,7 @@ def today(asked: PageRequest) -> Content:
     day, number = given.day("day"), given.number("days", 0, most=_MOST_DAYS)
     if day is not None and number:
         raise UsageError("give day or days, not both")
-    days = load_days(asked.store)
+    days = asked.days
     question, frame = asked.question(), asked.frame
     pages = DayPages(asked.store, question, days)
     if number:

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 ValueT = TypeVar("ValueT")
 
@@ -18,6 +18,7 @@ class Content:
     body: bytes
     media_type: str = "text/html"
     filename: str = ""
+    status: int = 200
 
 
 class NewestValues:
@@ -50,6 +51,28 @@ class NewestValues:
         """Return the kept value if another request is making a newer one, else None."""
         kept = self._kept.get(name)
         return kept[1] if kept is not None and self._locks[name].locked() else None
+
+
+class RecentValues(Generic[ValueT]):
+    """Keeps the values that were asked for last, for keys whose value never changes."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._values: OrderedDict[Hashable, ValueT] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], ValueT]) -> ValueT:
+        """Return the value of a key; two requests may make it at the same time."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = make()
+        with self._lock:
+            self._values[key] = value
+            if len(self._values) > self._most:
+                self._values.popitem(last=False)
+        return value
 
 
 class PageCache:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from http import HTTPStatus
 
 from ctsync.errors import UsageError
 from ctsync.export.milestone_calendar import CALENDAR_NAME, milestones_ics
 from ctsync.export.portfolio_files import PortfolioFormat, portfolio_file
 from ctsync.model import Level
 from ctsync.questions.changes.filters import parse_phase, parse_word
+from ctsync.questions.portfolio.find import MOST_CONDITIONS, scan_note
 from ctsync.questions.portfolio.milestones import MilestoneRow, find_milestones
 from ctsync.questions.portfolio.portfolio import (
     PortfolioPageRow,
@@ -18,6 +21,7 @@ from ctsync.questions.portfolio.portfolio import (
 )
 from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet, PortfolioSort
 from ctsync.record.flags import FlagId
+from ctsync.record.rules.conditions import FieldCondition, read_condition
 from ctsync.web.pages.served_trials import TrialsView, served_trials_page
 from ctsync.web.server.kept_values import Content
 from ctsync.web.server.page_request import PageRequest, html
@@ -26,7 +30,7 @@ from ctsync.web.server.query_parameters import QueryParameters
 _MOST_PAGES = 10_000
 _ROWS = 50
 """Rows of a page: half as many as of a file, because readers wait while they are drawn."""
-_NAMES = ("q", "sort", "dir", "page", "all", *(facet.value for facet in PortfolioFacet))
+_NAMES = ("q", "where", "sort", "dir", "page", "all", *(facet.value for facet in PortfolioFacet))
 _MEDIA_TYPES = {
     PortfolioFormat.CSV: "text/csv",
     PortfolioFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -36,22 +40,43 @@ _MEDIA_TYPES = {
 
 
 def trials(asked: PageRequest) -> Content:
-    """The list: `q`, `sort`, `dir`, `page`, and the facets, which may be repeated.
+    """The list: `q`, `sort`, `dir`, `page`, and `where` and the facets, which may be repeated.
 
-    `all` names a facet whose values are listed in full.
+    `all` names a facet whose values are listed in full. A condition that cannot be read is refused
+    beside its field.
     """
     view = _view(asked.parameters)
-    found = _found(asked, view, limit=_ROWS)
+    try:
+        conditions = _conditions(view)
+    except UsageError as error:
+        return _refused(asked, view, str(error))
+    view = replace(view, note=scan_note(asked.store, conditions) or "")
+    found = _found(asked, view, conditions, limit=_ROWS)
     pages = max(1, -(-found.total // _ROWS))
     if view.page > pages:
         raise UsageError(f"there is no page {view.page} of these trials; the last is {pages}")
     return html(served_trials_page(asked.frame, found, view, pages=pages))
 
 
+def _refused(asked: PageRequest, view: TrialsView, sentence: str) -> Content:
+    """Return the page of the other filters without a trial, with what is wrong in a condition."""
+    found = replace(_found(asked, replace(view, page=1), (), limit=1), total=0, rows=())
+    view = replace(view, page=1, refusal=sentence[:1].upper() + sentence[1:])
+    text = served_trials_page(asked.frame, found, view, pages=1)
+    return replace(html(text), status=HTTPStatus.BAD_REQUEST)
+
+
+def _conditions(view: TrialsView) -> list[FieldCondition]:
+    if len(view.where) > MOST_CONDITIONS:
+        raise UsageError(f"{len(view.where)} conditions; a search takes {MOST_CONDITIONS}")
+    return [read_condition(one) for one in view.where]
+
+
 def download(asked: PageRequest) -> Content:
     """The trials of a view as a file: all of them, in the order of the view."""
     form = PortfolioFormat(asked.path["form"])
-    found = _found(asked, _view(asked.parameters), limit=None)
+    view = _view(asked.parameters)
+    found = _found(asked, view, _conditions(view), limit=None)
     dates: Sequence[MilestoneRow] = ()
     if form is PortfolioFormat.ICS:
         trials = [row.nct_id for row in found.rows]
@@ -70,12 +95,19 @@ def calendar(asked: PageRequest) -> Content:
     return Content(milestones_ics(rows, name=name), _MEDIA_TYPES[PortfolioFormat.ICS])
 
 
-def _found(asked: PageRequest, view: TrialsView, *, limit: int | None) -> PortfolioPageRow:
+def _found(
+    asked: PageRequest,
+    view: TrialsView,
+    conditions: Sequence[FieldCondition],
+    *,
+    limit: int | None,
+) -> PortfolioPageRow:
     as_of, index = asked.portfolio()
     usual = portfolio_question(view.chosen, view.text, sort=view.sort or PortfolioSort.CHANGED)
     question = PortfolioQuestion(
         usual.chosen,
         usual.text,
+        conditions,
         sort=usual.sort,
         descending=usual.descending if view.is_descending is None else view.is_descending,
         page=view.page,
@@ -96,6 +128,7 @@ def _view(given: QueryParameters) -> TrialsView:
     return TrialsView(
         chosen=chosen,
         text=given.one("q"),
+        where=tuple(given.many("where")),
         sort=parse_word(sort, PortfolioSort, "column") if sort else None,
         is_descending=direction == "desc" if direction else None,
         page=given.number("page", 1, most=_MOST_PAGES),

@@ -29,12 +29,13 @@ from ctsync.questions.portfolio.portfolio_index import PortfolioIndex
 from ctsync.questions.portfolio.portfolio_trials import read_portfolio
 from ctsync.questions.portfolio.watches import followed_trials
 from ctsync.report.addresses import Addresses
+from ctsync.report.words.trial_heading import TrialHeading
 from ctsync.store.derived.revision import Revision
 from ctsync.store.store import Store
 from ctsync.web.frame import Frame
 from ctsync.web.open_database import OpenDatabase
 from ctsync.web.page_templates import fill_page
-from ctsync.web.server.kept_values import Content, NewestValues, PageCache
+from ctsync.web.server.kept_values import Content, NewestValues, PageCache, RecentValues
 from ctsync.web.server.page_request import Page, PageRequest
 from ctsync.web.server.query_parameters import QueryParameters
 
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 
 _KEPT_BYTES = 12 * 2**20
 _LARGEST_KEPT = 2 * 2**20
+_HEADINGS = 1_000
+"""Headings of records that are kept, about 1 KB each: those of the newest changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class ServedSite:
         self._settings = settings
         self._links = Addresses(root, is_served=True)
         self._values = NewestValues()
+        self._headings: RecentValues[TrialHeading] = RecentValues(_HEADINGS)
         shown = settings.model_dump_json()
         self._fixed = (ctsync.__version__, hashlib.sha256(shown.encode()).hexdigest(), root)
 
@@ -134,13 +138,17 @@ class ServedSite:
                     path=request.path_params,
                     origin=origin,
                     portfolio=lambda: self._portfolio(store, keys, now, older),
+                    keep_heading=self._headings.get,
+                    kept=lambda name, make: self._values.get(name, keys.pages, make),
                 )
             )
 
         content = self.pages.get((keys.pages, address), make)
         if content.filename:
             headers["Content-Disposition"] = f'attachment; filename="{content.filename}"'
-        return Response(content.body, headers=headers, media_type=content.media_type)
+        return Response(
+            content.body, content.status, headers=headers, media_type=content.media_type
+        )
 
     def _older_portfolio(self, keys: _Keys) -> _Portfolio | None:
         """Return the trials of a minute ago while another request reads those of the same run.

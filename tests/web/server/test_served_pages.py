@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import xml.etree.ElementTree as ET
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from starlette.testclient import TestClient
 
+from ctsync.questions.changes import feed_page
 from ctsync.web.server.application import PAGES
 from tests.web.html_pages import REGISTRY, HtmlFaults
 from tests.web.server.conftest import FIRST, SECOND, THIRD, client_of
 
 ADDRESSES = (
     "/", "/?day=2026-02-03", "/?day=2026-02-09", "/?days=7", "/trials",
-    "/trials?q=trial&sort=slip&dir=desc", "/trials?watch=another&status=recruiting&all=sponsor",
+    "/trials?q=trial&sort=slip&dir=desc", "/trials?where=status%3DSUSPENDED&where=start%3E1",
+    "/trials?watch=another&status=recruiting&all=sponsor",
     f"/trials/{FIRST}", f"/trials/{SECOND}/compare?from=1&to=2",
     f"/trials/{SECOND}/compare?from=2026-02-02&to=2026-02-05",
     f"/trials/{SECOND}/record?as_of=2026-02-03", f"/trials/{SECOND}/record?version=2",
@@ -115,6 +118,68 @@ def test_the_server_filters_sorts_and_pages_trials_without_a_script(client: Test
     assert table.headers["content-disposition"] == 'attachment; filename="portfolio.csv"'
 
 
+def test_trials_meet_conditions_on_the_page_in_its_links_and_in_its_downloads(
+    client: TestClient,
+) -> None:
+    slipped, suspended = "primary_completion=2029-06", "status=SUSPENDED"
+    query = urlencode([("where", slipped), ("where", "status!=SUSPENDED")])
+    page = client.get(f"/trials?{query}").text
+    assert re.findall(r'<span class="id">(NCT\d{8})</span>', page) == [SECOND]
+    assert f'name="where" value="{slipped}"' in page
+    assert "<b>1 of 3</b> trials" in page
+    assert f'href="portfolio.csv?{html.escape(query)}"' in page
+    assert f'href="/trials?{html.escape(query)}&amp;sort=slip&amp;dir=desc"' in page
+    for form in ("csv", "json", "ics"):
+        text = client.get(f"/portfolio.{form}?{query}").text
+        assert [one for one in (FIRST, SECOND, THIRD) if one in text] == [SECOND], form
+    assert client.get(f"/portfolio.xlsx?{query}").status_code == 200
+    both = urlencode([("where", suspended), ("watch", "another")])
+    assert "<b>0 of 3</b> trials" in client.get(f"/trials?{both}").text
+    rows = client.get(f"/api/v1/trials?{query}").json()["rows"]
+    assert [row["nct_id"] for row in rows] == [SECOND]
+
+
+@pytest.mark.parametrize(
+    ("condition", "sentence"),
+    [
+        ("enrolment>100", "There is no field 'enrolment'; did you mean enrollment?"),
+        ("status>SUSPENDED", "Status takes = != ~ !~, not >"),
+        ("suspended", "'suspended' is not a condition: write FIELD, an operator and a value"),
+    ],
+)
+def test_a_condition_that_cannot_be_read_is_refused_beside_its_field(
+    client: TestClient, condition: str, sentence: str
+) -> None:
+    query = urlencode([("where", condition), ("watch", "another")])
+    answer = client.get(f"/trials?{query}")
+    assert answer.status_code == 400
+    said = re.search(r'id="where-said" data-said>(.*?)</output>', answer.text)
+    assert said is not None
+    assert html.unescape(said[1]).startswith(sentence)
+    field = f'name="where" value="{html.escape(condition)}"'.replace("&#x27;", "&#39;")
+    assert field in answer.text
+    assert answer.text.count('aria-invalid="true"') == 1
+    assert 'name="watch" value="another" checked' in answer.text
+    assert not re.findall(r'<span class="id">NCT', answer.text)
+    refused = client.get(f"/portfolio.csv?{query}")
+    assert (refused.status_code, sentence[1:20] in html.unescape(refused.text)) == (400, True)
+
+
+def test_trials_of_a_watch_or_a_sponsor_link_to_the_feed_of_their_changes(
+    client: TestClient,
+) -> None:
+    sponsor = client.get("/api/v1/trials").json()["rows"][0]["sponsor"]
+    query = urlencode([("watch", "another"), ("sponsor", sponsor)])
+    page = client.get(f"/trials?{query}").text
+    # in the head, and to be seen
+    assert page.count(f'href="/feed.atom?{html.escape(query)}"') == 2
+    assert SECOND in client.get(f"/feed.atom?{query}").text
+    two = client.get("/trials?watch=another&watch=a+watch").text
+    assert 'href="/feed.json?watch=another"' in two
+    assert 'href="/feed.json?watch=a+watch"' in two
+    assert "Feed of changes" not in client.get("/trials?status=SUSPENDED").text
+
+
 def test_changes_and_feeds_have_the_same_filters(client: TestClient) -> None:
     def ids(text: str) -> set[str]:
         return set(re.findall(r"NCT\d{8}", text))
@@ -133,6 +198,57 @@ def test_changes_and_feeds_have_the_same_filters(client: TestClient) -> None:
             for one in ids(json.dumps(item))
         } == found  # fmt: skip
     assert "No change in these days" in client.get("/changes?sponsor=other").text
+
+
+def test_a_feed_names_itself_and_its_next_page_with_the_same_filters(
+    filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_page, "FEED_PAGE", 1)
+    atom, url = "{http://www.w3.org/2005/Atom}", "https://trials.example.org"
+    path, ids = "/feed.atom?level=routine&from=2026-02-01&to=2026-02-04", []
+    with client_of(filled, web={"url": url}) as client:
+        while path:
+            feed = ET.fromstring(client.get(path).text)
+            links = {link.get("rel"): link.get("href", "") for link in feed.findall(f"{atom}link")}
+            ids.append([entry.findtext(f"{atom}id") for entry in feed.iter(f"{atom}entry")])
+            assert links["self"] == f"{url}{path}"
+            path = links.get("next", "").removeprefix(url)
+        first = client.get("/feed.json?level=routine").json()
+        second = client.get(first["next_url"].removeprefix(url)).json()
+    assert [[f"{one}"[-14:] for one in page] for page in ids] == [
+        [f"{SECOND}#v2"], [f"{FIRST}#v2"]
+    ]  # fmt: skip
+    assert first["feed_url"] == f"{url}/feed.json?level=routine"
+    assert second["feed_url"] == first["next_url"]
+    assert "next_url" not in second
+    assert [[one["id"] for one in page["items"]] for page in (first, second)] == ids
+
+
+@pytest.mark.parametrize("after", ["2026-02-03", "2026-02-03.NCT1", "x.NCT00000001", "."])
+def test_a_place_that_no_feed_has_is_refused_in_a_sentence(client: TestClient, after: str) -> None:
+    answer = client.get(f"/feed.atom?after={after}")
+    assert answer.status_code == 400
+    assert f"After={after} is no place in a feed; begin with its first page" in answer.text
+
+
+def test_the_list_of_changes_names_the_feed_of_all_its_filters(client: TestClient) -> None:
+    for query in (
+        "level=critical&category=status&kind=status&watch=a+watch&sponsor=Sponsor",
+        "from=2026-02-03&to=2026-02-04",
+        "kind=status&kind=primary_completion_date",
+    ):
+        page = client.get(f"/changes?{query}").text
+        assert f'href="/feed.atom?{html.escape(query)}"' in page
+        assert f'href="/feed.json?{html.escape(query)}"' in page
+        assert client.get(f"/feed.json?{query}").status_code == 200
+    week = client.get("/changes?week=2026-01-21").text
+    assert 'href="/feed.atom?from=2026-01-19&amp;to=2026-01-25"' in week
+    assert 'href="/feed.atom"' in client.get("/changes?week=2026-02-04").text
+    titles = [
+        client.get(f"/feed.json?{query}").json()["title"]
+        for query in ("", "from=2026-02-03", "to=2026-02-03", "level=critical", "watch=another")
+    ]
+    assert len(set(titles)) == len(titles)
 
 
 def test_a_feed_links_to_the_pages_of_the_server(filled: str) -> None:
