@@ -7,7 +7,12 @@ from ctsync.questions.changes.changes import newest_changes
 from ctsync.questions.changes.filters import last_report_end, parse_phase, require_sponsor
 from ctsync.questions.parameters import BEGINNING
 from ctsync.questions.portfolio.base_rates import rates_in_use
-from ctsync.questions.portfolio.find import FoundTrial, find, unfetched_note_of_search
+from ctsync.questions.portfolio.find import (
+    FoundTrial,
+    find,
+    scan_note,
+    unfetched_note_of_search,
+)
 from ctsync.questions.portfolio.flags import FlagQuestion, TrialFlagRow, find_flags
 from ctsync.questions.portfolio.forecast import (
     Expectation,
@@ -81,12 +86,15 @@ def _find(call: ToolCall) -> ToolRows:
     require_watch(call.store, watch)
     ever, as_of = given.flag("ever"), given.day("as_of")
     found = find(call.store, wanted, today=call.today, ever=ever, as_of=as_of, watch=watch)
-    note = unfetched_note_of_search(call.store, ever=ever, as_of=as_of, watch=watch)
+    notes = (
+        scan_note(call.store, wanted),
+        unfetched_note_of_search(call.store, ever=ever, as_of=as_of, watch=watch),
+    )
 
     def fact(row: FoundTrial) -> FactKey:
         return FactKey(row.nct_id, row.to_version)
 
-    return page_of(found, call, fact, notes=[note] if note else [])
+    return page_of(found, call, fact, notes=[note for note in notes if note])
 
 
 def _portfolio(call: ToolCall) -> ToolRows:

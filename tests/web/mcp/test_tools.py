@@ -17,8 +17,10 @@ from ctsync.web.mcp import trial_tools
 from ctsync.web.mcp.bounded_answer import MOST_CHARACTERS
 from ctsync.web.mcp.mcp_server import INSTRUCTIONS, TOOLS, described_tools
 from tests.fakes import FakeClock
+from tests.python.conftest import LISTED
 from tests.questions.answers import NOW, TRIAL
 from tests.registry_fixtures import make_study
+from tests.same_questions import questions
 from tests.sync.histories import keep_history
 from tests.web.mcp.asking import Tools
 
@@ -96,6 +98,25 @@ QUESTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("flags", {"all": True}),
     ("forecast", {"within": "all"}),
 )
+
+
+def test_the_notes_of_the_answer_in_python_are_complete_in_each_tool(tools: Tools) -> None:
+    """Each answer about a trial with versions that are not fetched says so."""
+    asked = [one for one in questions([LISTED], "mine") if one.tool and one.in_python]
+    noted = 0
+    found = tools.answers(*(one.tool for one in asked if one.tool))
+    with open_database(tools.url, config=None, clock=FakeClock(NOW)) as db:
+        for question, answer in zip(asked, found, strict=True):
+            wanted = question.in_python(db) if question.in_python else None
+            # a record in Python is its body, so its note is asked for separately
+            notes = list(wanted.notes) if isinstance(wanted, ctsync.Rows) else []
+            assert [one for one in notes if one not in answer["notes"]] == [], question
+            noted += any("listed by the registry" in note for note in notes)
+        note = db.record(LISTED, as_of="2016-12-31").note
+    assert note in tools.answer("record_as_of", nct=LISTED, as_of="2016-12-31")["notes"]
+    assert note.startswith("1 version is listed by the registry and not fetched (v4)")
+    print(f"{noted} answers of tools name the versions that are listed and not fetched")
+    assert noted >= 6
 
 
 @pytest.mark.slow
