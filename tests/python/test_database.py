@@ -22,7 +22,9 @@ from tests.same_questions import (
 )
 
 ASKED = [
-    (one.command, one.in_python) for one in questions([TRIAL, LISTED], "mine") if one.in_python is not None
+    (one.command, one.in_python)
+    for one in questions([TRIAL, LISTED], "mine")
+    if one.in_python is not None
 ]
 
 

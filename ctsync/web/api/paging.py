@@ -88,6 +88,14 @@ class Page:
     notes: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class OneAnswer:
+    """The answer of an address without pages: a row, a record, or a part of a record."""
+
+    value: Any
+    notes: Sequence[str] = ()
+
+
 def cursor_text(asked: Asked, place: Place) -> str:
     """Return the cursor of a place."""
     content = orjson.dumps([asked.clock.now().isoformat(), *place])

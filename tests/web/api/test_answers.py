@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,33 @@ def test_each_page_has_the_notes_of_the_answer_in_python(api: httpx.Client, api_
             noted += any("listed by the registry" in note for note in found["notes"])
     print(f"{noted} answers name the versions that are listed and not fetched")
     assert noted >= 6
+
+
+def test_a_record_has_its_note_in_a_header(api: httpx.Client, api_file: Path) -> None:
+    clock, path = StillClock(), f"/api/v1/trials/{LISTED}/record"
+    with open_for_reading(f"sqlite:///{api_file}", clock=clock) as store:
+        db: ctsync.TrialDatabase = TrialDatabase(store, settings=Settings(), clock=clock)
+        record, first = db.record(LISTED), db.record(LISTED, version=1)
+        on_day = db.record(LISTED, as_of="2016-12-31")
+    assert on_day.note not in {"", record.note}
+    for asked, wanted in (
+        ({}, record),
+        ({"version": "1"}, first),
+        ({"as_of": "2016-12-31"}, on_day),
+        ({"field": "overall status"}, record),
+    ):
+        found = api.get(path, params=asked)
+        assert json.loads(found.headers["X-Notes"]) == [wanted.note], asked
+    assert found.json() == record.value("overall status")
+    assert "X-Notes" not in api.get(f"/api/v1/trials/{TRIAL}/record").headers
+
+
+def test_an_answer_as_csv_has_its_notes_in_a_header(api: httpx.Client) -> None:
+    path = f"/api/v1/trials/{LISTED}/compare"
+    notes = api.get(path).json()["notes"]
+    found = api.get(path, headers={"Accept": "text/csv"})
+    assert json.loads(found.headers["X-Notes"]) == notes
+    assert notes[0].startswith("between these versions, 1 version is listed by the registry")
 
 
 def test_a_page_has_the_total_and_the_cursor_of_the_next(api: httpx.Client) -> None:
