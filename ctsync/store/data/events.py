@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, FromClause, Row, Select, Text, func, not_,
 
 from ctsync.dates import PartialDate
 from ctsync.model import Category, Event, Kind, Level, NctId, StoredEvent
+from ctsync.store.data.listed_versions import unfetched_between
 from ctsync.store.data.watched_trials import trials_of_watch
 from ctsync.store.database.access import BATCH, Reads, Writes, batches, insert_rows
 from ctsync.store.database.tables import EVENTS, SNAPSHOTS
@@ -70,6 +71,7 @@ _ELSEWHERE: dict[str, ColumnElement[Any]] = {
     "to_version": _number_of(_NEWER),
     "from_registry_version": _OLDER.c.registry_version,
     "to_registry_version": _NEWER.c.registry_version,
+    "unfetched": unfetched_between(_OLDER, _NEWER),
 }
 _PLACE = tuple(one.name for one in fields(StoredEvent) if one.name != "event")
 _PLACED: Select[Any] = (

@@ -24,7 +24,6 @@ from ctsync.web.api.endpoints import Endpoint
 from ctsync.web.api.paging import OneAnswer, Page
 from ctsync.web.api.problems import NotAcceptable
 
-
 NOTES_HEADER = "X-Notes"
 """A JSON list of the notes of an answer, in ASCII; no header if there are none."""
 MOST_NOTES = 10
