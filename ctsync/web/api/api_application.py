@@ -48,10 +48,10 @@ from ctsync.web.api.answer_forms import (
 )
 from ctsync.web.api.client_rates import ClientRates, RequestRate
 from ctsync.web.api.endpoints import ENDPOINTS, ROOT, Endpoint
-from ctsync.web.api.kept_answers import KeptAnswers
 from ctsync.web.api.openapi_document import openapi_document
 from ctsync.web.api.paging import Asked, Page, StillTime, cursor_text, read_cursor
 from ctsync.web.api.problems import problem, problem_of
+from ctsync.web.kept_answers import KeptAnswers
 
 OpenStore = Callable[[], AbstractContextManager[Store]]
 
