@@ -20,11 +20,7 @@ from ctsync.questions.portfolio.forecast import (
     expected_change_row,
     forecast_changes,
 )
-from ctsync.questions.portfolio.portfolio import (
-    PortfolioRow,
-    find_portfolio,
-    portfolio_question,
-)
+from ctsync.questions.portfolio.portfolio import PortfolioRow, portfolio_question
 from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet, PortfolioSort
 from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.flags import FlagId
@@ -32,7 +28,8 @@ from ctsync.record.rules.conditions import TERMS, read_condition
 from ctsync.report.rows.event_row import EventRow, event_row
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.watched_trials import TrialSelection
-from ctsync.web.mcp.tool import FactKey, McpTool, ToolCall, ToolRows, page_of
+from ctsync.web.kept_answers import KeptAnswer
+from ctsync.web.mcp.tool import FactKey, McpTool, ToolCall, ToolRows, page_of, page_of_answer
 from ctsync.web.mcp.tool_arguments import ParameterForm, ToolParameter
 from ctsync.web.mcp.trial_tools import CATEGORY, LEVEL
 
@@ -60,17 +57,17 @@ def _changes(call: ToolCall) -> ToolRows:
         categories=given.words("category", Category),
         watch=watch,
     )
-    skip = given.skip()
-    found = newest_changes(store, wanted, skip=skip, limit=call.limit + 1)
+    after = given.after()
+    found = newest_changes(store, wanted, after=after, limit=call.limit + 1)
     shown = found[: call.limit]
     rates = rates_in_use(store) if call.settings.reports.context else None
     is_last = len(found) == len(shown)
     return ToolRows(
         rows=[event_row(one, rates) for one in shown],
         facts=[_fact_of(one) for one in shown],
-        cursors=[str(skip + number) for number in range(1, len(shown) + 1)],
+        cursors=[str(one.event_id) for one in shown],
         is_last=is_last,
-        total=skip + len(shown) if is_last and shown else None,
+        total=len(shown) if is_last and after is None else None,
     )
 
 
@@ -117,7 +114,7 @@ def _portfolio(call: ToolCall) -> ToolRows:
         limit=call.limit,
         after=given.trial("cursor") if given.text("cursor") else None,
     )
-    found = find_portfolio(call.store, question, today=call.today)
+    found = call.portfolio(question)
     return ToolRows(
         rows=found.rows,
         facts=[FactKey(row.nct_id) for row in found.rows],
@@ -142,28 +139,31 @@ def _flags(call: ToolCall) -> ToolRows:
     require_watch(call.store, watch)
     if sponsor is not None:
         require_sponsor(call.store, sponsor, {}, TrialSelection(tuple(question.ids), watch))
-    found = find_flags(call.store, question, today=call.today)
-    notes = [f"computed for {found.as_of}, for {found.trials:,} trials"]
-    notes += [f"the record of {one} cannot be read; see: ctsync check" for one in found.unreadable]
-    return page_of(
-        found.rows, call, lambda row: FactKey(row.nct_id), total=len(found.rows), notes=notes
-    )
+
+    def computed() -> KeptAnswer:
+        found = find_flags(call.store, question, today=call.today)
+        notes = [f"computed for {found.as_of}, for {found.trials:,} trials"]
+        notes += [
+            f"the record of {one} cannot be read; see: ctsync check" for one in found.unreadable
+        ]
+        return KeptAnswer(found.rows, notes)
+
+    return page_of_answer(call.answer(question, computed), call, lambda row: FactKey(row.nct_id))
 
 
 def _forecast(call: ToolCall) -> ToolRows:
     given = call.arguments
-    watch = given.text("watch")
+    watch, what = given.text("watch"), given.words("what", Expectation)
+    within = given.span("within", FORECAST)
     require_watch(call.store, watch)
-    found = forecast_changes(
-        call.store,
-        call.today,
-        within=given.span("within", FORECAST),
-        watch=watch,
-        what=given.words("what", Expectation),
-    )
-    notes = [f"{found.later:,} more will later: within=all"] if found.later else []
-    rows = [expected_change_row(one, call.today) for one in found.expected]
-    return page_of(rows, call, lambda row: FactKey(row.nct_id), total=len(rows), notes=notes)
+
+    def computed() -> KeptAnswer:
+        found = forecast_changes(call.store, call.today, within=within, watch=watch, what=what)
+        notes = [f"{found.later:,} more will later: within=all"] if found.later else []
+        return KeptAnswer([expected_change_row(one, call.today) for one in found.expected], notes)
+
+    asked = "forecast", within, watch, what
+    return page_of_answer(call.answer(asked, computed), call, lambda row: FactKey(row.nct_id))
 
 
 CHANGES = McpTool(
