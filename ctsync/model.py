@@ -385,6 +385,7 @@ class StoredEvent:
 
     `rules_version` is the version of the rules, and of the wording, with which it was stored.
     `lead_sponsor` is that of the version with the change, or of the one before if it has no record.
+    `unfetched` counts the versions between both that the registry lists and that are not fetched.
     """
 
     event_id: int
@@ -402,6 +403,7 @@ class StoredEvent:
     happened: datetime | None = None
     rules_version: int | None = None
     lead_sponsor: str | None = None
+    unfetched: int = 0
 
     @property
     def url(self) -> str:

@@ -38,10 +38,7 @@ class FaceQuestion:
 
 
 def questions(trials: Sequence[str], watch: str) -> Iterator[FaceQuestion]:
-    """Yield each question, about all trials and about each of these.
-
-    Tools give short pages, and read the records again for each. They are not asked for all trials.
-    """
+    """Yield each question, about all trials and about each of these."""
     yield from _questions_about_changes(watch)
     yield from _questions_about_conditions(watch)
     yield from _questions_about_followed_trials(watch)
@@ -52,7 +49,7 @@ def questions(trials: Sequence[str], watch: str) -> Iterator[FaceQuestion]:
 
 
 def _questions_about_changes(watch: str) -> Iterator[FaceQuestion]:
-    yield FaceQuestion(("changes",), lambda db: db.changes(), ("/changes", {}))
+    yield FaceQuestion(("changes",), lambda db: db.changes(), ("/changes", {}), ("changes", {}))
     yield FaceQuestion(
         ("changes", "--since", "2012-01-01", "--level", "routine"),
         lambda db: db.changes(since="2012-01-01", level="routine"),
@@ -102,7 +99,9 @@ def _questions_about_conditions(watch: str) -> Iterator[FaceQuestion]:
 
 
 def _questions_about_followed_trials(watch: str) -> Iterator[FaceQuestion]:
-    yield FaceQuestion(("portfolio",), lambda db: db.portfolio(), ("/trials", {}))
+    yield FaceQuestion(
+        ("portfolio",), lambda db: db.portfolio(), ("/trials", {}), ("portfolio", {})
+    )
     yield FaceQuestion(
         ("portfolio", "--watch", watch, "--status", "recruiting", "--sort", "slip", "--reverse"),
         lambda db: db.portfolio(watch=watch, status="recruiting", sort="slip", reverse=True),
@@ -124,12 +123,14 @@ def _questions_about_followed_trials(watch: str) -> Iterator[FaceQuestion]:
         ("flags", "--all", "--watch", watch),
         lambda db: db.flags(all=True, watch=watch),
         ("/flags", {"all": "true", "watch": watch}),
+        ("flags", {"all": True, "watch": watch}),
     )
     yield FaceQuestion(("forecast",), lambda db: db.forecast(), ("/forecast", {}), ("forecast", {}))
     yield FaceQuestion(
         ("forecast", "--within", "all", "--what", "unknown", "--what", "results_due"),
         lambda db: db.forecast(within=None, what=["unknown", "results_due"]),
         ("/forecast", {"within": "all", "what": ["unknown", "results_due"]}),
+        ("forecast", {"within": "all", "what": ["unknown", "results_due"]}),
     )
 
 

@@ -112,6 +112,7 @@ EVENT_COLUMNS: Mapping[str, ColumnType] = {
     "fetched": ColumnType.TIME,
     "happened": ColumnType.TIME,
     "run_id": ColumnType.INTEGER,
+    "unfetched": ColumnType.INTEGER,
 }
 """Columns of an event; `before`, `after` and `inputs` are JSON."""
 
@@ -136,6 +137,7 @@ _OF_EVENT = (
 _OF_STORED = (
     "event_id", "nct_id", "brief_title", "from_version", "to_version", "from_registry_version",
     "to_registry_version", "observed", "fetched", "run_id",
+    "unfetched",
 )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from ctsync.report.sentences import (
 from ctsync.report.trial.charts.status_band import STOPPED
 from ctsync.report.trial.timeline_svg import draw_timeline
 from ctsync.report.version_steps import item_of, line_in_full, note_of
+from ctsync.report.words.event_line import gap_words
 from ctsync.report.words.event_text import since_what
 from ctsync.report.words.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
@@ -47,6 +48,7 @@ def report_templates() -> Environment:
         counted=counted,
         draw_timeline=draw_timeline,
         flags_of_trial=flags_of_trial,
+        gap_words=gap_words,
         item_of=item_of,
         line_in_full=line_in_full,
         note_of=note_of,

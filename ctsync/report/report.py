@@ -127,7 +127,7 @@ class ReportStep:
     """One version of a trial and the changes that led to it, worst first.
 
     `administrative` counts events that have no line. `number` is ctsync's number of the version,
-    followed by the registry's if known.
+    followed by the registry's if known. `gap` says how many versions before it are not fetched.
     """
 
     number: str
@@ -140,6 +140,7 @@ class ReportStep:
     lines: tuple[ReportLine, ...]
     administrative: int
     command: str
+    gap: str = ""
 
     @property
     def is_cut(self) -> bool:

@@ -34,11 +34,12 @@ def coverage_line(report: Report) -> str:
 
 
 def step_title(step: ReportStep) -> str:
-    """The number of the version, its post date, and when ctsync saw it."""
+    """The version, its post date, when ctsync saw it, and versions before that are not fetched."""
     posted = f"posted {step.posted}" if step.posted else "no post date"
+    gap = f"; {step.gap}" if step.gap else ""
     if step.observed is not None:
-        return f"version {step.number}, {posted}, seen {step.observed:%Y-%m-%d}"
-    return f"version {step.number}, {posted}, fetched {step.fetched:%Y-%m-%d}"
+        return f"version {step.number}, {posted}, seen {step.observed:%Y-%m-%d}{gap}"
+    return f"version {step.number}, {posted}, fetched {step.fetched:%Y-%m-%d}{gap}"
 
 
 def since_first_of(line: ReportLine) -> str:

@@ -12,6 +12,7 @@ from ctsync.model import Event, Kind, Level, NctId, StoredEvent, Version, compar
 from ctsync.record.context import PUBLISHED_RATES, BaseRates, shown_context
 from ctsync.record.events.flag_event import is_by_time
 from ctsync.report.report import ReportLine, ReportStep, TextMark
+from ctsync.report.words.event_line import gap_words
 from ctsync.report.words.event_text import (
     detail,
     is_measured,
@@ -96,6 +97,7 @@ def _step(
         lines=lines,
         administrative=hidden,
         command=_diff_command(first.nct_id, before, first.to_version),
+        gap=gap_words(first),
     )
 
 
@@ -120,6 +122,7 @@ def step_of(
         lines=tuple(with_context(_lines(sorted(events, key=line_order)), rates, set())),
         administrative=0,
         command=_diff_command(version.nct_id, before, version.version),
+        gap=gap_words(steps[0]) if steps else "",
     )
 
 

@@ -121,6 +121,7 @@ def test_changes_have_the_published_shape(watched: Shell) -> None:
         "nct_id", "kind", "category", "level", "rule", "path", "label", "before", "after",
         "before_type", "after_type", "days", "days_since_first", "percent", "percent_since_first",
         "from_version", "to_version", "posted", "observed", "fetched", "summary", "url", "context",
+            "unfetched",
     ]  # fmt: skip
     assert [(e["before"], e["after"], e["from_version"], e["to_version"]) for e in events] == [
         ("RECRUITING", "SUSPENDED", 1, 2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import httpx
@@ -190,6 +191,33 @@ def test_every_face_names_the_versions_that_are_listed_and_not_fetched(
         assert client.get(f"{api}/timeline").json()["unfetched"] == len(rows)
         for address in (page, f"{page}/compare?from=1&to=2"):
             assert words in client.get(address).text, address
+        assert GAP.replace("->", "→") in client.get("/changes?from=2017-01-01").text
     with ctsync.open(url) as database:
         assert words in " ".join(database.versions(SEED).notes)
         assert len(list(database.listed_versions(SEED))) == len(rows)
+
+
+GAP = "v0 -> v3 (2 versions between are not fetched)"
+
+
+@pytest.mark.slow
+def test_a_step_over_versions_that_are_not_fetched_is_named_wherever_changes_are_shown(
+    shell: Shell, listed: ReplayRegistry
+) -> None:
+    shell.run("watch", "add", SEED, "--sync")
+    shell.run("backfill", SEED, "--labels", "Study Design")
+    spanned = [row for row in shell.json("changes", SEED, "--json") if row["to_version"] == 2]
+    assert {row["unfetched"] for row in spanned} == {2}
+    lines = shell.run("changes", SEED).stdout.splitlines()
+    assert sum(GAP in line for line in lines) == len(spanned) > 0
+    assert sum("not fetched" in line for line in lines) == len(spanned)
+    asked = ("report", "--since", "2017-01-01", "--format")
+    for form in ("text", "markdown", "html"):
+        shown = " ".join(shell.run(*asked, form).stdout.replace("&gt;", ">").split())
+        assert GAP in shown.replace("-\\>", "->"), form
+    trial = json.loads(shell.run(*asked, "json").stdout)["trials"][0]
+    assert [GAP in version["title"] for version in trial["versions"]].count(True) == 1
+    assert GAP.replace("->", "→") in shell.run("page", SEED).stdout.replace("-&gt;", "→")
+    shell.run("backfill", SEED)
+    assert "not fetched" not in shell.run("changes", SEED).stdout
+    assert {row["unfetched"] for row in shell.json("changes", SEED, "--json")} == {0}

@@ -7,7 +7,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from openpyxl import load_workbook
 import ctsync
 from ctsync.cli import main
 from ctsync.config.settings import Settings
+from ctsync.model import ListedVersion, NctId, Version
 from ctsync.python.database import TrialDatabase
 from ctsync.store.store import open_for_reading, open_store
 from ctsync.sync.watches.refresh_facts import refresh_facts
@@ -58,11 +59,29 @@ KEYS = {
 
 @pytest.fixture(scope="module")
 def days_url(followed_days: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """URL of a copy of the database with 25 days of the 600 trials, with its derived facts."""
+    """URL of a copy of the database with 25 days of the 600 trials, with its derived facts.
+
+    The registry lists versions of the trials in the questions that are not fetched.
+    """
     url = f"sqlite:///{shutil.copy(followed_days, tmp_path_factory.mktemp('faces'))}"
     with open_store(url, clock=StillClock()) as store:
         refresh_facts(store)
+        trials = _trials(TrialDatabase(store, settings=Settings(), clock=StillClock()))
+        with store.unit() as unit:
+            for nct_id in map(NctId, trials):
+                unit.listed.replace(nct_id, _index_of(nct_id, store.versions.of(nct_id)))
     return url
+
+
+def _index_of(nct_id: NctId, versions: Sequence[Version]) -> list[ListedVersion]:
+    """Return an index with two versions before the first one, and one after it."""
+    first = date.fromisoformat(versions[0].submitted or versions[0].posted or "")
+    days = [first - timedelta(days=90), first - timedelta(days=30), first + timedelta(days=1)]
+    labels = frozenset({"Study Status", "Outcome Measures"})
+    return [
+        ListedVersion(nct_id, number, f"{day}", "RECRUITING", labels)
+        for number, day in enumerate(days)
+    ]
 
 
 @pytest.fixture

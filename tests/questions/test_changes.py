@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from ctsync.errors import UsageError
 from ctsync.model import Category, Kind, Level, NctId, StoredEvent
-from ctsync.questions.changes.changes import day_of_change, find_changes
+from ctsync.questions.changes import changes
+from ctsync.questions.changes.changes import day_of_change, find_changes, newest_changes
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
 from tests.store.samples import LOAD, TRIAL, add, add_events, event
@@ -52,6 +54,37 @@ def test_a_trial_has_its_worst_change_of_a_day_first(changed: Store) -> None:
     wrong = [g for g in groups if [s.event.level for s in g] != list(Level)]
     print(f"\n{len(groups)} trials on a day, {len(wrong)} not in the order of their levels")
     assert wrong == []
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+@pytest.mark.parametrize("level", [None, Level.ROUTINE])
+@pytest.mark.parametrize("own", [{}, {"slip_critical_days": 1}])
+def test_pages_of_the_newest_changes_have_each_change_once(
+    changed: Store, size: int, level: Level | None, own: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Also for a watch with its own thresholds, whose changes are read in batches."""
+    monkeypatch.setattr(changes, "EVENTS_AT_ONCE", 3)
+    with changed.unit() as unit:
+        unit.watches.add("mine", rules=own)
+        unit.watches.add_trials("mine", {TRIAL: None, OTHER: None}, LOAD)
+    wanted = EventFilter(watch="mine", minimum_level=level)
+    paged: list[StoredEvent] = []
+    while page := newest_changes(
+        changed, wanted, after=paged[-1].event_id if paged else None, limit=size
+    ):
+        paged += page
+        assert len(page) <= size
+    every = sorted(find_changes(changed, wanted).events, key=lambda one: one.event_id)
+    assert [(one.event_id, one.event.level) for one in paged] == [
+        (one.event_id, one.event.level) for one in reversed(every)
+    ]
+    assert len(paged) == 2 * DAYS * (4 if level is None else 3)
+
+
+def test_a_page_after_a_change_that_no_longer_exists_is_refused(changed: Store) -> None:
+    with pytest.raises(UsageError, match="the change 12345 no longer exists; start without"):
+        newest_changes(changed, EventFilter(), after=12345, limit=1)
 
 
 def group(stored: StoredEvent) -> tuple[date, NctId]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 
 import pytest
 
@@ -26,9 +28,11 @@ from ctsync.record.history_form.module_labels import (
     may_change,
     read_labels,
 )
+from ctsync.report.words.event_line import event_line, gap_words
 from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
 from tests.registry_fixtures import make_study
+from tests.report.examples import event, stored
 from tests.sync.histories import keep_history
 
 TRIAL = NctId("NCT03389919")
@@ -130,3 +134,47 @@ def test_labels_are_read_in_any_case_and_each_stands_for_a_module() -> None:
     assert may_change("hasResults", {"Oversight"})
     assert may_change(COUNT, frozenset())
     assert not may_change(COUNT, {"Oversight"})
+
+
+@pytest.mark.parametrize("source", [Source.HISTORY, Source.LIVE])
+def test_an_event_counts_the_versions_that_a_comparison_of_both_names(
+    store: Store, source: Source
+) -> None:
+    """Versions 0, 3, 4 and 6 are stored, with the registry's numbers or, seen live, without."""
+    days = [f"201{number}-03-10" for number in range(2, 10)]
+    numbers = (0, 3, 4, 6)
+    studies = [
+        make_study(
+            TRIAL,
+            lastUpdateSubmitDate=days[number],
+            lastUpdatePostDateStruct={"date": days[number], "type": "ACTUAL"},
+            designModule={"enrollmentInfo": {"count": number, "type": "ESTIMATED"}},
+        )
+        for number in numbers
+    ]
+    keep_history(store, studies, source=source, registry_versions=numbers)
+    with store.unit() as unit:
+        unit.listed.replace(TRIAL, [listed(number, day) for number, day in enumerate(days)])
+    versions = store.versions.of(TRIAL)
+    points = course_points(versions, store.listed.unfetched(TRIAL))
+    wanted = {1: 0} | {
+        after.version: len(between(points, before, after)) for before, after in pairwise(versions)
+    }
+    found = {one.to_version: one.unfetched for one in store.events.find()}
+    assert found == wanted == {1: 0, 2: 2, 3: 0, 4: 1}
+
+
+def test_a_step_without_a_missing_version_says_nothing() -> None:
+    whole, gap, unnumbered = (
+        replace(stored(event(), from_version=2, to_version=3), **changes)
+        for changes in (
+            {},
+            {"unfetched": 3, "from_registry_version": 3, "to_registry_version": 7},
+            {"unfetched": 1, "from_registry_version": 3, "to_registry_version": None},
+        )
+    )
+    assert gap_words(whole) == ""
+    assert gap_words(gap) == "v3 -> v7 (3 versions between are not fetched)"
+    assert gap_words(unnumbered) == "version 2 -> 3 (1 version between is not fetched)"
+    assert "v2->v3 (3 versions between are not fetched)" in event_line(gap)
+    assert "not fetched" not in event_line(whole)

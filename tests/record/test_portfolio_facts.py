@@ -34,6 +34,16 @@ DUE: JsonObject = make_study(
     armsInterventionsModule={"interventions": [{"name": "Drug", "type": "DRUG"}]},
     contactsLocationsModule={"locations": [{"country": "France"}, {"country": "France"}, {}]},
 )
+POSTED: JsonObject = DUE | {
+    "hasResults": True,
+    "protocolSection": DUE["protocolSection"] | {
+        "statusModule": DUE["protocolSection"]["statusModule"] | {
+            "statusVerifiedDate": "2021-03",
+            "completionDateStruct": {"date": "2026-06"},
+        }
+    },
+}  # fmt: skip
+"""Results are posted before the completion, until which the verification is stale."""
 DAYS = [date(year, month, 1) for year in range(2005, 2031) for month in (1, 6, 11)]
 
 
@@ -56,7 +66,7 @@ def test_facts_are_the_same_after_json() -> None:
 @pytest.mark.parametrize("trial", sorted(file.stem for file in FOLDER.glob("NCT*.json")))
 def test_the_flags_of_each_day_are_those_of_the_rules(trial: str) -> None:
     compared = wrong = 0
-    for body in [*studies(trial)[::5], DUE]:
+    for body in [*studies(trial)[::5], DUE, POSTED]:
         facts = portfolio_facts(body)
         for day in DAYS:
             # a flag is shown if it is true, also before results are posted
@@ -66,6 +76,16 @@ def test_the_flags_of_each_day_are_those_of_the_rules(trial: str) -> None:
             wrong += set(facts.flags_on(f"{day}")) != expected
     print(f"facts: {compared} records on a day, {wrong} with other flags")
     assert wrong == 0
+
+
+def test_a_verification_is_stale_until_a_later_completion_if_results_are_posted() -> None:
+    facts = portfolio_facts(POSTED)
+    found = {
+        day: FlagId.VERIFICATION_STALE in facts.flags_on(day)
+        for day in ("2022-03-31", "2022-04-01", "2026-06-30", "2026-07-01")
+    }
+    assert list(found.values()) == [False, True, True, False]
+    assert facts_to_json(facts)["last_days"] == {FlagId.VERIFICATION_STALE.value: "2026-06-30"}
 
 
 @pytest.mark.parametrize("value", [None, 1, "x", [], [None, 1, "x"], {"a": []}, [{"name": 3}]])

@@ -47,7 +47,7 @@ def test_the_columns_keep_their_names_and_order() -> None:
         "nct_id title acronym sponsor phase conditions trial_level level category kind label what "
         "before after move days percent since_registration days_since_registration "
         "percent_since_registration version posted observed fetched rule path compare_url url "
-        "context flags"
+        "context flags unfetched"
     )
 
 
@@ -67,7 +67,7 @@ def test_a_workbook_has_dates_numbers_a_frozen_header_and_a_filter() -> None:
 
     assert [cell.value for cell in sheet[1]] == NAMES
     assert sheet.freeze_panes == "B2"
-    assert sheet.auto_filter.ref == f"A1:AD{len(rows) + 1}"
+    assert sheet.auto_filter.ref == f"A1:AE{len(rows) + 1}"
     assert moved["posted"] == datetime(2019, 7, 16)  # noqa: DTZ001 - workbooks have no zones
     assert (moved["days"], moved["days_since_registration"]) == (30, 820)
     assert moved["move"] == "+1 month (30 days ±30)"

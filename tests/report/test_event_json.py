@@ -12,7 +12,7 @@ from tests.report.examples import demo_events, event, stored
 PUBLISHED = (
     "nct_id kind category level rule path label before after before_type after_type days "
     "days_since_first percent percent_since_first from_version to_version posted observed fetched "
-    "summary url context"
+    "summary url context unfetched"
 )
 
 

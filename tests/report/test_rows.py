@@ -21,7 +21,7 @@ PUBLISHED = """{
  "from_version":1,"to_version":2,"posted":"2026-03-13","observed":"2026-03-13T09:00:05Z",
  "fetched":"2026-03-13T15:02:11Z",
  "summary":"Enrollment 263 (estimated) -> 99 (actual), 37.6 % of target",
- "url":"https://clinicaltrials.gov/study/NCT05935098","context":[]}"""
+ "url":"https://clinicaltrials.gov/study/NCT05935098","context":[],"unfetched":0}"""
 """One event as in the documentation; values that could be confused differ."""
 
 HALVED = StoredEvent(

@@ -20,16 +20,19 @@ def keep_history(
     *,
     source: Source = Source.HISTORY,
     with_events: bool = True,
+    registry_versions: Sequence[int] = (),
 ) -> NctId:
     """Store a trial's versions, oldest first, numbered from 0 as the registry does.
 
-    Live versions have no number. All versions except those of source history were seen in the load
-    of the day they were posted.
+    `registry_versions` are other numbers, if versions between are not fetched. Live versions have
+    no number. All versions except those of source history were seen in the load of the day they
+    were posted.
     """
     records = [canonicalize(study) for study in studies]
     keys: list[KeyFields] = []
     is_numbered = source is not Source.LIVE
-    numbers = [number if is_numbered else None for number in range(len(records))]
+    known = registry_versions or range(len(records))
+    numbers = [number if is_numbered else None for number in known]
     head: int | None = None
     with store.unit() as unit:
         for number, record in enumerate(records):

@@ -18,6 +18,7 @@ from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.context import BaseRates, shown_context
 from ctsync.record.value_text import counted
 from ctsync.report.rows.event_row import event_row
+from ctsync.report.words.event_line import gap_words
 from ctsync.report.words.event_text import sentence
 from ctsync.store.data.events import EventFilter
 
@@ -108,7 +109,7 @@ def _show(events: Sequence[StoredEvent], rates: BaseRates | None, *, with_contex
                 stored.nct_id,
                 stored.event.level,
                 stored.event.rule,
-                sentence(stored.event),
+                "; ".join(filter(None, (sentence(stored.event), gap_words(stored)))),
                 *([_context(stored, rates)] if with_context else []),
             )
             for stored in events

@@ -13,6 +13,9 @@ from ctsync.report.version_steps import line_order
 from ctsync.store.data.events import EventFilter, EventHead, EventPlace, EventTexts
 from ctsync.store.store import Store
 
+EVENTS_AT_ONCE = 1_000
+"""Number of events that are read at once for a watch with its own thresholds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -45,17 +48,27 @@ def find_changes(store: Store, wanted: EventFilter) -> Changes:
 
 
 def newest_changes(
-    store: Store, wanted: EventFilter, *, skip: int, limit: int
+    store: Store, wanted: EventFilter, *, after: int | None, limit: int
 ) -> list[StoredEvent]:
-    """Select a page of the events, newest first: at most `limit` after the newest `skip`.
+    """Select a page of the events, newest first: at most `limit` after the one with the id `after`.
 
     Each has the level that its reader sees, as in `find_changes`. The limit of the filter is
-    ignored, and nothing is counted, which takes long in a large database.
+    ignored, and nothing is counted, which takes long in a large database. Raises UsageError if the
+    event of that id no longer exists.
     """
-    reported = _with_own_levels(store, wanted)
-    if reported is None:
-        reported = store.events.find(replace(wanted, limit=skip + limit))
-    return reported[::-1][skip : skip + limit]
+    own = store.watches.own_thresholds().get(wanted.watch) if wanted.watch else None
+    if own is None:
+        return store.events.newest(wanted, after=after, most=limit)
+    minimum = wanted.minimum_level or Level.ADMINISTRATIVE
+    of_any_level, found = replace(wanted, minimum_level=None), list[StoredEvent]()
+    while len(found) < limit:
+        events = store.events.newest(of_any_level, after=after, most=EVENTS_AT_ONCE)
+        relevelled = (relevel_stored(one, own) for one in events)
+        found += [one for one in relevelled if one.event.level.reaches(minimum)]
+        if len(events) < EVENTS_AT_ONCE:
+            break
+        after = events[-1].event_id
+    return found[:limit]
 
 
 def newest_heads(store: Store, wanted: EventFilter, *, with_texts: bool = False) -> list[EventHead]:

@@ -68,6 +68,7 @@ COLUMNS = (
     Column("url", "page of the trial at the registry", 20),
     Column("context", "the past of the trial and its sponsor, and base rates, separated by |", 50),
     Column("flags", "flags of the trial on the day of the report, with semicolons between", 40),
+    Column("unfetched", "versions before this one that the registry lists, not fetched", 10),
 )
 """The columns in their order. New columns are added at the end."""
 
@@ -138,6 +139,7 @@ def _values(
         trial.url,
         " | ".join(note.text for note in context),
         "; ".join(map(brief_flag, ordered_flags(trial.flags))),
+        stored.unfetched,
     )
 
 

@@ -7,8 +7,23 @@ of it that are not fetched follow from the stored versions: see the view `v_list
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import Integer, String, column, delete, distinct, func, select, table
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    String,
+    and_,
+    case,
+    column,
+    delete,
+    distinct,
+    func,
+    not_,
+    select,
+    table,
+)
 
 from ctsync.model import ListedVersion, NctId
 from ctsync.store.database.access import Reads, Writes, batches, insert_rows
@@ -23,6 +38,29 @@ _UNFETCHED = table(
     column("status", RemoteText),
     column("modules", JsonText),
 )
+
+
+def unfetched_between(older: FromClause, newer: FromClause) -> ColumnElement[Any]:
+    """Return the number of such versions between two rows of `snapshots` as a column.
+
+    A version seen live has no number yet, so the days of the submissions order it.
+    """
+    one = _UNFETCHED.alias()
+    statement = select(func.count()).where(
+        one.c.nct_id == older.c.nct_id, and_(not_(_precedes(one, older)), _precedes(one, newer))
+    )
+    return statement.select_from(one).scalar_subquery()
+
+
+def _precedes(one: FromClause, version: FromClause) -> ColumnElement[bool]:
+    return case(
+        (
+            version.c.registry_version.is_not(None),
+            one.c.registry_version < version.c.registry_version,
+        ),
+        # a version without a record has no days: everything listed came before it
+        else_=one.c.submitted <= func.coalesce(version.c.submitted, version.c.posted, "9999"),
+    )
 
 
 class ListedReads(Reads):

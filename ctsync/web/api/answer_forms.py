@@ -17,11 +17,17 @@ from ctsync import __version__
 from ctsync.export.columns import dated_columns
 from ctsync.export.csv_writer import csv_lines
 from ctsync.export.row_columns import columns_of, values_of
+from ctsync.record.value_text import counted
 from ctsync.report.rows.row_json import dump, to_json
 from ctsync.web.api.address_parameters import CURSOR
 from ctsync.web.api.endpoints import Endpoint
-from ctsync.web.api.paging import Page
+from ctsync.web.api.paging import OneAnswer, Page
 from ctsync.web.api.problems import NotAcceptable
+
+NOTES_HEADER = "X-Notes"
+"""A JSON list of the notes of an answer, in ASCII; no header if there are none."""
+MOST_NOTES = 10
+"""Notes in the header. Clients refuse headers of 64 KB; the JSON of a page has all notes."""
 
 
 class AnswerForm(StrEnum):
@@ -62,7 +68,7 @@ def page_response(
     *, endpoint: Endpoint, query: bytes,
 ) -> Response:  # fmt: skip
     """Return a page of rows. `following` is the cursor of the next page."""
-    headers = {"X-Total-Count": f"{page.total}"}
+    headers = {"X-Total-Count": f"{page.total}", **_noted(page.notes)}
     if following is not None:
         headers["Link"] = f'<{_next_address(query, following)}>; rel="next"'
     if form is AnswerForm.CSV and endpoint.row_type is not None:
@@ -73,13 +79,23 @@ def page_response(
 
 
 def row_response(
-    row: Any, form: AnswerForm, chosen: Sequence[str] | None, *, endpoint: Endpoint
+    found: OneAnswer, form: AnswerForm, chosen: Sequence[str] | None, *, endpoint: Endpoint
 ) -> Response:
     """Return one row, or a record."""
+    row, headers = found.value, _noted(found.notes)
     if form is AnswerForm.CSV and endpoint.row_type is not None:
-        return _csv([row], endpoint.row_type, chosen, {})
+        return _csv([row], endpoint.row_type, chosen, headers)
     answer = row if chosen is None else _only(row, chosen)
-    return Response(dump(answer), media_type=AnswerForm.JSON)
+    return Response(dump(answer), headers=headers, media_type=AnswerForm.JSON)
+
+
+def _noted(notes: Sequence[str]) -> Mapping[str, str]:
+    """Return the header with the notes: a record and CSV have no other place for them."""
+    if not notes:
+        return {}
+    more = len(notes) - MOST_NOTES
+    shown = [*notes[:MOST_NOTES], *([f"{counted(more, 'more note')}"] if more > 0 else [])]
+    return {NOTES_HEADER: dump(shown, ascii_only=True).decode()}
 
 
 def _only(row: Any, chosen: Sequence[str]) -> Mapping[str, Any]:

@@ -48,10 +48,10 @@ from ctsync.web.api.answer_forms import (
 )
 from ctsync.web.api.client_rates import ClientRates, RequestRate
 from ctsync.web.api.endpoints import ENDPOINTS, ROOT, Endpoint
-from ctsync.web.api.kept_answers import KeptAnswers
 from ctsync.web.api.openapi_document import openapi_document
-from ctsync.web.api.paging import Asked, StillTime, cursor_text, read_cursor
+from ctsync.web.api.paging import Asked, Page, StillTime, cursor_text, read_cursor
 from ctsync.web.api.problems import problem, problem_of
+from ctsync.web.kept_answers import KeptAnswers
 
 OpenStore = Callable[[], AbstractContextManager[Store]]
 
@@ -101,8 +101,9 @@ class QuestionService:
                 place,
             )
             found = endpoint.answer(asked)
-        if endpoint.is_list:
-            following = found.following and cursor_text(asked, found.following)
+        if isinstance(found, Page):
+            place = found.following
+            following = cursor_text(asked, place) if place else None
             response = page_response(found, following, form, chosen, endpoint=endpoint, query=query)
         else:
             response = row_response(found, form, chosen, endpoint=endpoint)

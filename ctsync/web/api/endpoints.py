@@ -37,7 +37,7 @@ from ctsync.web.api.address_parameters import (
     ParameterType,
 )
 from ctsync.web.api.long_lists import changes_page, trials_page
-from ctsync.web.api.paging import Asked, page_of
+from ctsync.web.api.paging import Asked, OneAnswer, Page, page_of
 
 ROOT = "/api/v1"
 TRIAL = Parameter(
@@ -49,14 +49,14 @@ TRIAL = Parameter(
 class Endpoint:
     """An address, and the question that it asks.
 
-    `answer` returns a page of rows of the type `row_type`, or one row if `is_list` is false.
+    `answer` returns a page of rows of the type `row_type`, or one answer if `is_list` is false.
     Without a row type, the answer is a record or a part of one.
     """
 
     path: str
     summary: str
     row_type: type | None
-    answer: Callable[[Asked], Any]
+    answer: Callable[[Asked], Page | OneAnswer]
     parameters: tuple[Parameter, ...] = ()
     is_list: bool = True
 
@@ -157,24 +157,25 @@ def _expected(database: TrialDatabase, given: Given) -> Rows[ExpectedChangeRow]:
     )
 
 
-def _record(asked: Asked) -> Any:
+def _record(asked: Asked) -> OneAnswer:
     given = asked.given
     found = asked.database.record(
         given["nct"], as_of=given.get("as_of"), version=given.get("version")
     )
+    notes = [found.note] if found.note else []
     if "field" not in given:
-        return found.body
+        return OneAnswer(found.body, notes)
     values = values_of_field(found.body, given["field"])
-    return values if len(values) > 1 else next(iter(values.values()))
+    return OneAnswer(values if len(values) > 1 else next(iter(values.values())), notes)
 
 
-def _status(asked: Asked) -> TrialStatusRow:
+def _status(asked: Asked) -> OneAnswer:
     trial = arguments.trial(asked.given["nct"])
-    return trial_status(asked.store, trial, today=asked.clock.now().date())
+    return OneAnswer(trial_status(asked.store, trial, today=asked.clock.now().date()))
 
 
-def _timeline(asked: Asked) -> TrialTimelineRow:
-    return asked.database.timeline(asked.given["nct"])
+def _timeline(asked: Asked) -> OneAnswer:
+    return OneAnswer(asked.database.timeline(asked.given["nct"]))
 
 
 def _watches(database: TrialDatabase, _given: Given) -> Rows[WatchRow]:

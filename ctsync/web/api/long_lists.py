@@ -30,6 +30,7 @@ from ctsync.questions.portfolio.portfolio_filter import (
     in_order,
     require_values,
 )
+from ctsync.questions.portfolio.portfolio_index import PortfolioIndex
 from ctsync.questions.portfolio.portfolio_trials import read_portfolio
 from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.flags import FlagId
@@ -66,9 +67,10 @@ def trials_page(asked: Asked) -> Page:
     followed has no row.
     """
     as_of = flag_day(asked.store, asked.clock.now().date())
-    trials = asked.kept.portfolio(
-        asked.state, as_of, lambda: read_portfolio(asked.store, as_of=as_of)
+    index = asked.kept.portfolio(
+        asked.state, as_of, lambda: PortfolioIndex(read_portfolio(asked.store, as_of=as_of))
     )
+    trials = index.trials
 
     def ordered_ids() -> tuple[Sequence[NctId], Sequence[str]]:
         question = _portfolio_question(asked.given)

@@ -12,6 +12,7 @@ from typing import Any
 from ctsync.model import JsonObject
 from ctsync.report.rows.row_json import schema_of
 from ctsync.web.api.address_parameters import FIELDS, Parameter, ParameterType
+from ctsync.web.api.answer_forms import NOTES_HEADER
 from ctsync.web.api.endpoints import ENDPOINTS, ROOT, TRIAL, Endpoint
 from ctsync.web.api.problems import PROBLEM_TYPE
 
@@ -31,6 +32,11 @@ _ERRORS: Mapping[str, str] = {
     "429": "Too many requests; wait for the seconds of Retry-After.",
     "500": "ctsync failed; the log of the server has the cause.",
     "503": "The database cannot be read now.",
+}
+_NOTES: JsonObject = {
+    "description": "Sentences about what the answer leaves out, as a JSON list of at most ten "
+    "and the number of others. Absent if there are none.",
+    "schema": {"type": "string"},
 }
 _TAG: JsonObject = {
     "description": "Identifies the answer; send it back as If-None-Match.",
@@ -67,7 +73,7 @@ def _operation(endpoint: Endpoint) -> JsonObject:
         "responses": {
             "200": {
                 "description": "The answer.",
-                "headers": {"ETag": _TAG},
+                "headers": {"ETag": _TAG, NOTES_HEADER: _NOTES},
                 "content": _content(endpoint),
             },
             "304": {"description": "The answer has not changed.", "headers": {"ETag": _TAG}},

@@ -27,8 +27,8 @@ from ctsync.python.rows import Rows
 from ctsync.report.rows.row_json import dump
 from ctsync.store.store import Store
 from ctsync.web.api.address_parameters import Given, changes_with_time
-from ctsync.web.api.kept_answers import AnswerKey, KeptAnswer, KeptAnswers
 from ctsync.web.api.problems import ExpiredCursor
+from ctsync.web.kept_answers import AnswerKey, KeptAnswer, KeptAnswers
 
 Place = Sequence[object]
 """Where the next page begins, as JSON values."""
@@ -85,6 +85,14 @@ class Page:
     rows: Sequence[Any]
     total: int
     following: Place | None
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OneAnswer:
+    """The answer of an address without pages: a row, a record, or a part of a record."""
+
+    value: Any
     notes: Sequence[str] = ()
 
 

@@ -29,12 +29,12 @@ _OF_CHANGE = 500
 _OF_VERSION = 370
 """The most characters of a source of one row, for a change and for a version."""
 _OF_PLACE = 5
-_OF_FRAME = 2_000
-"""Characters for all that is not rows or sources."""
+_OF_FRAME = 4_500
+"""Characters for all that is not rows or sources: mostly notes."""
 _CUTS = ((8_000, 200), (2_000, 50), (500, 20), (100, 5), (40, 1))
 """The longest text and list in a row that is too large for an answer, tried in this order."""
 _MOST_NOTES = 10
-_LONGEST_NOTE = 150
+_LONGEST_NOTE = 350
 
 
 @dataclass(frozen=True, slots=True)

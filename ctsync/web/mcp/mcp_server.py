@@ -27,6 +27,7 @@ from ctsync.model import JsonObject
 from ctsync.report.rows.row_json import dump
 from ctsync.store.store import Store, open_for_reading
 from ctsync.text import for_log, nearest, shorten
+from ctsync.web.kept_answers import KeptAnswers
 from ctsync.web.mcp.bounded_answer import MOST_CHARACTERS, NOTICE, answer_schema, bounded_answer
 from ctsync.web.mcp.fact_sources import fact_sources
 from ctsync.web.mcp.portfolio_tools import CHANGES, FIND, FLAGS, FORECASTS, PORTFOLIO
@@ -70,16 +71,18 @@ def answer_call(
     settings: Settings,
     clock: Clock,
     database: OpenDatabase,
+    kept: KeptAnswers,
 ) -> JsonObject:
     """Ask the question of a tool and return its answer as JSON.
 
-    Raises CtsyncError for wrong arguments and if the database cannot be used.
+    `kept` has the answers of earlier calls. Raises CtsyncError for wrong arguments and if the
+    database cannot be used.
     """
     arguments = read_arguments(given, tool.parameters, clock.now())
     limit = arguments.limit(tool.limit)
 
     def asked(store: Store) -> JsonObject:
-        found = tool.ask(ToolCall(store, settings, arguments, limit))
+        found = tool.ask(ToolCall(store, settings, arguments, limit, kept))
         newest = store.runs.newest_load()
         return bounded_answer(found, partial(fact_sources, store), registry_data=newest)
 
@@ -101,6 +104,7 @@ def tool_server(
 
     It opens the database of the settings at the first call, so that it may be made later.
     """
+    kept = KeptAnswers()  # outside of `serving`, which over HTTP is entered for each request
 
     @asynccontextmanager
     async def serving(_server: Any) -> AsyncIterator[_Serving]:
@@ -110,7 +114,7 @@ def tool_server(
             if database is not None
             else closing(OpenDatabase(lambda: open_for_reading(url, clock=clock)))
         ) as used:
-            answer = partial(answer_call, settings=settings, clock=clock, database=used)
+            answer = partial(answer_call, settings=settings, clock=clock, database=used, kept=kept)
             yield _Serving(answer, anyio.CapacityLimiter(_AT_ONCE))
 
     return Server(

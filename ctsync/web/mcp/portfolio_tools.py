@@ -7,7 +7,12 @@ from ctsync.questions.changes.changes import newest_changes
 from ctsync.questions.changes.filters import last_report_end, parse_phase, require_sponsor
 from ctsync.questions.parameters import BEGINNING
 from ctsync.questions.portfolio.base_rates import rates_in_use
-from ctsync.questions.portfolio.find import FoundTrial, find, unfetched_note_of_search
+from ctsync.questions.portfolio.find import (
+    FoundTrial,
+    find,
+    scan_note,
+    unfetched_note_of_search,
+)
 from ctsync.questions.portfolio.flags import FlagQuestion, TrialFlagRow, find_flags
 from ctsync.questions.portfolio.forecast import (
     Expectation,
@@ -15,11 +20,7 @@ from ctsync.questions.portfolio.forecast import (
     expected_change_row,
     forecast_changes,
 )
-from ctsync.questions.portfolio.portfolio import (
-    PortfolioRow,
-    find_portfolio,
-    portfolio_question,
-)
+from ctsync.questions.portfolio.portfolio import PortfolioRow, portfolio_question
 from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet, PortfolioSort
 from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.flags import FlagId
@@ -27,7 +28,8 @@ from ctsync.record.rules.conditions import TERMS, read_condition
 from ctsync.report.rows.event_row import EventRow, event_row
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.watched_trials import TrialSelection
-from ctsync.web.mcp.tool import FactKey, McpTool, ToolCall, ToolRows, page_of
+from ctsync.web.kept_answers import KeptAnswer
+from ctsync.web.mcp.tool import FactKey, McpTool, ToolCall, ToolRows, page_of, page_of_answer
 from ctsync.web.mcp.tool_arguments import ParameterForm, ToolParameter
 from ctsync.web.mcp.trial_tools import CATEGORY, LEVEL
 
@@ -55,17 +57,17 @@ def _changes(call: ToolCall) -> ToolRows:
         categories=given.words("category", Category),
         watch=watch,
     )
-    skip = given.skip()
-    found = newest_changes(store, wanted, skip=skip, limit=call.limit + 1)
+    after = given.after()
+    found = newest_changes(store, wanted, after=after, limit=call.limit + 1)
     shown = found[: call.limit]
     rates = rates_in_use(store) if call.settings.reports.context else None
     is_last = len(found) == len(shown)
     return ToolRows(
         rows=[event_row(one, rates) for one in shown],
         facts=[_fact_of(one) for one in shown],
-        cursors=[str(skip + number) for number in range(1, len(shown) + 1)],
+        cursors=[str(one.event_id) for one in shown],
         is_last=is_last,
-        total=skip + len(shown) if is_last and shown else None,
+        total=len(shown) if is_last and after is None else None,
     )
 
 
@@ -81,12 +83,15 @@ def _find(call: ToolCall) -> ToolRows:
     require_watch(call.store, watch)
     ever, as_of = given.flag("ever"), given.day("as_of")
     found = find(call.store, wanted, today=call.today, ever=ever, as_of=as_of, watch=watch)
-    note = unfetched_note_of_search(call.store, ever=ever, as_of=as_of, watch=watch)
+    notes = (
+        scan_note(call.store, wanted),
+        unfetched_note_of_search(call.store, ever=ever, as_of=as_of, watch=watch),
+    )
 
     def fact(row: FoundTrial) -> FactKey:
         return FactKey(row.nct_id, row.to_version)
 
-    return page_of(found, call, fact, notes=[note] if note else [])
+    return page_of(found, call, fact, notes=[note for note in notes if note])
 
 
 def _portfolio(call: ToolCall) -> ToolRows:
@@ -109,7 +114,7 @@ def _portfolio(call: ToolCall) -> ToolRows:
         limit=call.limit,
         after=given.trial("cursor") if given.text("cursor") else None,
     )
-    found = find_portfolio(call.store, question, today=call.today)
+    found = call.portfolio(question)
     return ToolRows(
         rows=found.rows,
         facts=[FactKey(row.nct_id) for row in found.rows],
@@ -134,28 +139,31 @@ def _flags(call: ToolCall) -> ToolRows:
     require_watch(call.store, watch)
     if sponsor is not None:
         require_sponsor(call.store, sponsor, {}, TrialSelection(tuple(question.ids), watch))
-    found = find_flags(call.store, question, today=call.today)
-    notes = [f"computed for {found.as_of}, for {found.trials:,} trials"]
-    notes += [f"the record of {one} cannot be read; see: ctsync check" for one in found.unreadable]
-    return page_of(
-        found.rows, call, lambda row: FactKey(row.nct_id), total=len(found.rows), notes=notes
-    )
+
+    def computed() -> KeptAnswer:
+        found = find_flags(call.store, question, today=call.today)
+        notes = [f"computed for {found.as_of}, for {found.trials:,} trials"]
+        notes += [
+            f"the record of {one} cannot be read; see: ctsync check" for one in found.unreadable
+        ]
+        return KeptAnswer(found.rows, notes)
+
+    return page_of_answer(call.answer(question, computed), call, lambda row: FactKey(row.nct_id))
 
 
 def _forecast(call: ToolCall) -> ToolRows:
     given = call.arguments
-    watch = given.text("watch")
+    watch, what = given.text("watch"), given.words("what", Expectation)
+    within = given.span("within", FORECAST)
     require_watch(call.store, watch)
-    found = forecast_changes(
-        call.store,
-        call.today,
-        within=given.span("within", FORECAST),
-        watch=watch,
-        what=given.words("what", Expectation),
-    )
-    notes = [f"{found.later:,} more will later: within=all"] if found.later else []
-    rows = [expected_change_row(one, call.today) for one in found.expected]
-    return page_of(rows, call, lambda row: FactKey(row.nct_id), total=len(rows), notes=notes)
+
+    def computed() -> KeptAnswer:
+        found = forecast_changes(call.store, call.today, within=within, watch=watch, what=what)
+        notes = [f"{found.later:,} more will later: within=all"] if found.later else []
+        return KeptAnswer([expected_change_row(one, call.today) for one in found.expected], notes)
+
+    asked = "forecast", within, watch, what
+    return page_of_answer(call.answer(asked, computed), call, lambda row: FactKey(row.nct_id))
 
 
 CHANGES = McpTool(

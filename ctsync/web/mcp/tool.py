@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctsync.config.settings import Settings
 from ctsync.model import NctId
+from ctsync.questions.portfolio.flags import flag_day
+from ctsync.questions.portfolio.portfolio import (
+    PortfolioPageRow,
+    PortfolioQuestion,
+    portfolio_page,
+)
+from ctsync.questions.portfolio.portfolio_index import PortfolioIndex
+from ctsync.questions.portfolio.portfolio_trials import read_portfolio
 from ctsync.store.store import Store
+from ctsync.web.kept_answers import AnswerKey, KeptAnswer, KeptAnswers
 from ctsync.web.mcp.tool_arguments import ToolArguments, ToolParameter, paging
 
 if TYPE_CHECKING:
@@ -23,13 +32,15 @@ RowT = TypeVar("RowT")
 class ToolCall:
     """A call of a tool: the open database, the settings and the arguments.
 
-    `limit` is the most rows of the answer.
+    `limit` is the most rows of the answer. `kept` has answers of earlier calls, whose next pages
+    need not be computed again.
     """
 
     store: Store
     settings: Settings
     arguments: ToolArguments
     limit: int
+    kept: KeptAnswers
 
     @property
     def now(self) -> datetime:
@@ -40,6 +51,22 @@ class ToolCall:
     def today(self) -> date:
         """The day of the call, in UTC."""
         return self.now.date()
+
+    def answer(self, question: object, compute: Callable[[], KeptAnswer]) -> KeptAnswer:
+        """Return the answer to a question for the data and the day of the call.
+
+        The text of the question must name all that the answer depends on.
+        """
+        key = AnswerKey(f"{question!r}", self.store.state(), f"{self.today}")
+        return self.kept.answer(key, None, compute)
+
+    def portfolio(self, question: PortfolioQuestion) -> PortfolioPageRow:
+        """Return a page of the portfolio."""
+        store, as_of = self.store, flag_day(self.store, self.today)
+        index = self.kept.portfolio(
+            store.state(), as_of, lambda: PortfolioIndex(read_portfolio(store, as_of=as_of))
+        )
+        return portfolio_page(store, index, question, as_of=as_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +135,8 @@ def page_of(
         total=total,
         notes=tuple(notes),
     )
+
+
+def page_of_answer(found: KeptAnswer, call: ToolCall, fact: Callable[[Any], FactKey]) -> ToolRows:
+    """Return the rows of a call from an answer that is kept for the next page."""
+    return page_of(found.rows, call, fact, total=len(found.rows), notes=found.notes)

@@ -179,6 +179,10 @@ class ToolArguments:
             raise UsageError(f"limit: write a number from 1 to {MOST_ROWS}, not {wanted}")
         return default if wanted is None else wanted
 
+    def after(self) -> int | None:
+        """Return the id of the row before the answer, for a cursor that is an id."""
+        return self.skip() or None
+
     def skip(self) -> int:
         """Return the number of rows before the answer, for a cursor that counts rows."""
         text = self.text("cursor") or "0"

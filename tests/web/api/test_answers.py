@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ctsync.python.database import TrialDatabase
 from ctsync.store.store import open_for_reading, open_store
 from ctsync.web.api.endpoints import ENDPOINTS
 from tests.conftest import StillClock
+from tests.python.conftest import LISTED
 from tests.same_questions import answer_in_python, answer_over_http, questions, rows_in
 from tests.web.api.served import TRIAL, all_rows, new_api, pages, serving
 
@@ -28,7 +30,7 @@ def test_every_question_has_the_answer_of_python(api: httpx.Client, api_file: Pa
     rows = 0
     with open_for_reading(f"sqlite:///{api_file}", clock=clock) as store:
         db: ctsync.TrialDatabase = TrialDatabase(store, settings=Settings(), clock=clock)
-        for question in questions([TRIAL], "mine"):
+        for question in questions([TRIAL, LISTED], "mine"):
             if question.address is None or question.in_python is None:
                 continue
             answer = answer_over_http(question.address, api, limit=7)
@@ -37,6 +39,50 @@ def test_every_question_has_the_answer_of_python(api: httpx.Client, api_file: Pa
             rows += rows_in(answer)
     print(f"same answers over HTTP and in Python: {asked.total()} questions, {rows:,} rows")
     assert len(asked) >= 10
+
+
+def test_each_page_has_the_notes_of_the_answer_in_python(api: httpx.Client, api_file: Path) -> None:
+    """Each answer about a trial with versions that are not fetched says so."""
+    clock, noted = StillClock(), 0
+    with open_for_reading(f"sqlite:///{api_file}", clock=clock) as store:
+        db: ctsync.TrialDatabase = TrialDatabase(store, settings=Settings(), clock=clock)
+        for question in questions([TRIAL, LISTED], "mine"):
+            answer = question.in_python(db) if question.address and question.in_python else None
+            if not isinstance(answer, ctsync.Rows):
+                continue
+            path, given = question.address or ("", {})
+            found = api.get(f"/api/v1{path}", params=dict(given)).json()
+            assert found["notes"] == list(answer.notes), question
+            noted += any("listed by the registry" in note for note in found["notes"])
+    print(f"{noted} answers name the versions that are listed and not fetched")
+    assert noted >= 6
+
+
+def test_a_record_has_its_note_in_a_header(api: httpx.Client, api_file: Path) -> None:
+    clock, path = StillClock(), f"/api/v1/trials/{LISTED}/record"
+    with open_for_reading(f"sqlite:///{api_file}", clock=clock) as store:
+        db: ctsync.TrialDatabase = TrialDatabase(store, settings=Settings(), clock=clock)
+        record, first = db.record(LISTED), db.record(LISTED, version=1)
+        on_day = db.record(LISTED, as_of="2016-12-31")
+    assert on_day.note not in {"", record.note}
+    for asked, wanted in (
+        ({}, record),
+        ({"version": "1"}, first),
+        ({"as_of": "2016-12-31"}, on_day),
+        ({"field": "overall status"}, record),
+    ):
+        found = api.get(path, params=asked)
+        assert json.loads(found.headers["X-Notes"]) == [wanted.note], asked
+    assert found.json() == record.value("overall status")
+    assert "X-Notes" not in api.get(f"/api/v1/trials/{TRIAL}/record").headers
+
+
+def test_an_answer_as_csv_has_its_notes_in_a_header(api: httpx.Client) -> None:
+    path = f"/api/v1/trials/{LISTED}/compare"
+    notes = api.get(path).json()["notes"]
+    found = api.get(path, headers={"Accept": "text/csv"})
+    assert json.loads(found.headers["X-Notes"]) == notes
+    assert notes[0].startswith("between these versions, 1 version is listed by the registry")
 
 
 def test_a_page_has_the_total_and_the_cursor_of_the_next(api: httpx.Client) -> None:

@@ -17,7 +17,7 @@ from ctsync.questions.changes.change_pages import ChangePlace, change_page
 from ctsync.questions.changes.changes import find_changes
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store, open_store
-from ctsync.web.api import kept_answers
+from ctsync.web import kept_answers
 from ctsync.web.api.paging import read_cursor, sum_of
 from tests.conftest import StillClock
 from tests.questions.answers import NOW

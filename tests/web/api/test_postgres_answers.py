@@ -11,6 +11,7 @@ import pytest
 
 from ctsync.store.store import open_for_reading, open_store
 from tests.conftest import PostgresServer, StillClock
+from tests.python.conftest import LISTED
 from tests.same_questions import answer_over_http, questions, rows_in
 from tests.web.api.served import TRIAL, api_of, fill, serving
 
@@ -32,7 +33,7 @@ def on_postgres(postgres: PostgresServer) -> Iterator[httpx.Client]:
 def test_every_address_answers_as_on_sqlite(api: httpx.Client, on_postgres: httpx.Client) -> None:
     asked: Counter[str] = Counter()
     rows = 0
-    for question in questions([TRIAL], "mine"):
+    for question in questions([TRIAL, LISTED], "mine"):
         if question.address is None:
             continue
         answer = answer_over_http(question.address, on_postgres, limit=7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ import ctsync
 from ctsync.model import NctId
 from ctsync.python.database import open_database
 from ctsync.store.store import open_store
-from ctsync.web.mcp import trial_tools
+from ctsync.web.mcp import portfolio_tools, tool, trial_tools
 from ctsync.web.mcp.bounded_answer import MOST_CHARACTERS
 from ctsync.web.mcp.mcp_server import INSTRUCTIONS, TOOLS, described_tools
 from tests.fakes import FakeClock
+from tests.python.conftest import LISTED
 from tests.questions.answers import NOW, TRIAL
 from tests.registry_fixtures import make_study
+from tests.same_questions import questions
 from tests.sync.histories import keep_history
 from tests.web.mcp.asking import Tools
 
@@ -98,6 +101,25 @@ QUESTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
+def test_the_notes_of_the_answer_in_python_are_complete_in_each_tool(tools: Tools) -> None:
+    """Each answer about a trial with versions that are not fetched says so."""
+    asked = [one for one in questions([LISTED], "mine") if one.tool and one.in_python]
+    noted = 0
+    found = tools.answers(*(one.tool for one in asked if one.tool))
+    with open_database(tools.url, config=None, clock=FakeClock(NOW)) as db:
+        for question, answer in zip(asked, found, strict=True):
+            wanted = question.in_python(db) if question.in_python else None
+            # a record in Python is its body, so its note is asked for separately
+            notes = list(wanted.notes) if isinstance(wanted, ctsync.Rows) else []
+            assert [one for one in notes if one not in answer["notes"]] == [], question
+            noted += any("listed by the registry" in note for note in notes)
+        note = db.record(LISTED, as_of="2016-12-31").note
+    assert note in tools.answer("record_as_of", nct=LISTED, as_of="2016-12-31")["notes"]
+    assert note.startswith("1 version is listed by the registry and not fetched (v4)")
+    print(f"{noted} answers of tools name the versions that are listed and not fetched")
+    assert noted >= 6
+
+
 @pytest.mark.slow
 def test_the_pages_of_an_answer_have_all_rows_once(tools: Tools) -> None:
     pages = 0
@@ -107,6 +129,46 @@ def test_the_pages_of_an_answer_have_all_rows_once(tools: Tools) -> None:
         assert paged == rows, name
         pages += -(-len(rows) // 3)
     print(f"pages: {len(QUESTIONS)} questions, {pages} pages, each row once")
+
+
+def test_the_pages_of_an_answer_are_computed_once_until_the_data_change(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: Counter[str] = Counter()
+
+    def counting(module: Any, name: str) -> None:
+        real = getattr(module, name)
+
+        def counted(*given: Any, **named: Any) -> Any:
+            computed[name] += 1
+            return real(*given, **named)
+
+        monkeypatch.setattr(module, name, counted)
+
+    counting(portfolio_tools, "find_flags")
+    counting(portfolio_tools, "forecast_changes")
+    counting(tool, "read_portfolio")
+    calls = [
+        (name, {**given, "limit": 1, **({"cursor": cursor} if cursor else {})})
+        for name, given, following in (
+            ("flags", {"all": True}, "1"),
+            ("forecast", {"within": "all"}, "1"),
+            ("portfolio", {}, TRIAL),
+        )
+        for cursor in (None, following, following)
+    ]
+
+    async def asking(client: Client) -> None:
+        for name, given in calls:
+            assert not (await client.call_tool(name, given)).is_error
+        assert computed == {"find_flags": 1, "forecast_changes": 1, "read_portfolio": 1}
+        with open_store(tools.url, clock=FakeClock(NOW)) as store, store.unit() as unit:
+            unit.watches.add("new")
+        for name, given in calls:
+            assert not (await client.call_tool(name, given)).is_error
+        assert set(computed.values()) == {2}
+
+    tools.talk(asking)
 
 
 def test_a_partial_answer_says_how_to_go_on(tools: Tools) -> None:

@@ -9,7 +9,7 @@ from datetime import date
 from threading import Lock
 from typing import Any, NamedTuple
 
-from ctsync.questions.portfolio.portfolio_trials import PortfolioTrial
+from ctsync.questions.portfolio.portfolio_index import PortfolioIndex
 
 MOST_ROWS_KEPT = 50_000
 MOST_ANSWERS = 64
@@ -25,11 +25,14 @@ class AnswerKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """All rows of an answer, or the ids of its trials. `digest` identifies the content."""
+    """All rows of an answer, or the ids of its trials.
+
+    `digest` identifies the content, if a later page asks for it by that.
+    """
 
     rows: Sequence[Any]
     notes: Sequence[str]
-    digest: str
+    digest: str = ""
 
 
 class KeptAnswers:
@@ -39,7 +42,7 @@ class KeptAnswers:
         self._lock = Lock()
         self._answers: OrderedDict[AnswerKey, KeptAnswer] = OrderedDict()
         self._reading = Lock()
-        self._portfolio: tuple[tuple[str, date], Sequence[PortfolioTrial]] | None = None
+        self._portfolio: tuple[tuple[str, date], PortfolioIndex] | None = None
 
     @property
     def rows(self) -> int:
@@ -63,8 +66,8 @@ class KeptAnswers:
         return computed
 
     def portfolio(
-        self, state: str, as_of: date, read: Callable[[], Sequence[PortfolioTrial]]
-    ) -> Sequence[PortfolioTrial]:
+        self, state: str, as_of: date, read: Callable[[], PortfolioIndex]
+    ) -> PortfolioIndex:
         """Return the followed trials of a state of the data; reads them if they are not kept."""
         with self._reading:  # so that several requests do not read them at the same time
             if self._portfolio is None or self._portfolio[0] != (state, as_of):
