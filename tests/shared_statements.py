@@ -38,7 +38,7 @@ def shared_statements() -> Iterator[None]:
         engine.update_execution_options(compiled_cache=compiled)
         return engine
 
-    equal = {"__eq__": _is_same_kind, "__hash__": _hash_of_kind}
+    equal: dict[str, Any] = {"__eq__": _is_same_kind, "__hash__": _hash_of_kind}
     with (
         patch.multiple(SQLiteDialect_pysqlite, **equal),
         patch.multiple(PGDialect_psycopg, **equal),

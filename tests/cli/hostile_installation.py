@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import multiprocessing
 import os
 import shutil
 import signal
@@ -19,6 +18,7 @@ from click.testing import CliRunner
 
 from ctsync.cli import main
 from ctsync.cli.commands import LazyGroup
+from tests.forked import start_forked
 from tests.registry_fixtures import make_study
 from tests.replay.bulk_download import download
 from tests.replay.catalogue import Catalogue
@@ -241,10 +241,7 @@ class Caller:
 
     def __call__(self, words: Sequence[str]) -> Ended:
         """Run a call; a daemon or server is stopped after a moment."""
-        process = FORKS.Process(
-            target=_run, args=(tuple(words), dict(self.env), self.folder, self.encoding)
-        )
-        process.start()
+        process = start_forked(_run, tuple(words), dict(self.env), self.folder, self.encoding)
         process.join(LONGEST_SECONDS)
         assert not process.is_alive(), words
         files = [self.folder / f".{process.pid}.{name}" for name in ("out", "err")]
@@ -257,9 +254,6 @@ class Caller:
 NAMES = names()
 """The names of all commands. Imports their modules, so that the forked processes need not."""
 
-# forked processes have their imports done and none of this process's threads
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.cli.hostile_installation"])
 LONGEST_SECONDS = 300
 DAEMON_SECONDS = 2.0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -18,6 +17,7 @@ from sqlalchemy import create_engine, text
 from ctsync.store.admin.check import check
 from tests.cli import starters
 from tests.cli.conftest import SEED, Shell
+from tests.forked import note_missing_imports, start_forked
 from tests.replay.registry_server import ReplayRegistry
 
 pytestmark = pytest.mark.slow
@@ -26,10 +26,6 @@ OTHER = "NCT05935098"
 STATUS = "protocolSection.statusModule.overallStatus"
 COUNT = "protocolSection.designModule.enrollmentInfo.count"
 LONGEST_END_SECONDS = 10
-
-# forked processes have their imports done and none of this process's threads
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["tests.cli.starters"])
 
 Start = Callable[..., ForkServerProcess]
 
@@ -46,11 +42,7 @@ def url(shell: Shell, migrated_url: str) -> str:
 def start(shell: Shell, tmp_path: Path) -> Start:
     def started(*args: str, at_once: bool = False) -> ForkServerProcess:
         env = {name: value for name, value in shell.env.items() if value is not None}
-        process = SERVER.Process(
-            target=starters.run, args=(args, env, tmp_path), kwargs={"at_once": at_once}
-        )
-        process.start()
-        return process
+        return start_forked(starters.run, args, env, tmp_path, at_once=at_once)
 
     return started
 
@@ -73,6 +65,12 @@ def edit(registry: ReplayRegistry, number: int) -> None:
     registry.catalogue.advance()
     for nct_id in (SEED, OTHER):
         registry.catalogue.edit(nct_id, {COUNT: 1000 + number})
+
+
+def test_a_process_is_forked_with_its_imports_done(tmp_path: Path) -> None:
+    process = start_forked(note_missing_imports, tmp_path / "missing")
+    process.join()
+    assert (tmp_path / "missing").read_text() == ""
 
 
 @pytest.mark.parametrize("rounds", [6, pytest.param(50, marks=pytest.mark.soak)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tests.conftest import StillClock
 from tests.corpus.load_days import sync_all_days, trials_of
 from tests.made_once import made_once
 
-DATABASE = "ctsync.db"
+DATABASE, RESULTS = "ctsync.db", "results.pickle"
 ALL = "all"
 """The watch that follows each trial of `followed_days`."""
 
@@ -42,7 +43,8 @@ def followed_days(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
             build_text_index(store)
             with store.unit() as unit:
                 unit.watches.add_trials(ALL, dict.fromkeys(trials_of(corpus)), clock.now())
-            sync_all_days(corpus, store, clock)
+            synced = sync_all_days(corpus, store, clock)
+        (folder / RESULTS).write_bytes(pickle.dumps((synced.results, synced.requests)))
 
     return made_once(tmp_path_factory, "followed-days", make) / DATABASE
 

@@ -82,6 +82,7 @@ def answer(store: Store, typed: list[str], *, by_index: bool) -> list[FoundTrial
         ]
 
 
+@pytest.mark.usefixtures("records_in_memory")
 def test_every_search_has_one_answer(urls: dict[str, str]) -> None:
     with (
         open_store(urls["kept"], clock=StillClock()) as kept,

@@ -6,10 +6,7 @@ stored rows must equal those of a backfill that was not killed.
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +15,11 @@ import pytest
 from ctsync.record.rules.rules import Thresholds
 from ctsync.store.store import open_store
 from ctsync.sync.history.rederive_events import rederive_events
+from tests.cli import starters
 from tests.conftest import StillClock
-from tests.faults.test_mirror_kills import ROOT, dump, finish, kill_when
+from tests.faults.killed_runs import KilledRun
+from tests.faults.test_mirror_kills import dump
+from tests.forked import start_forked
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
 from tests.sync.test_backfill import TRIAL, a_day, as_html
@@ -42,19 +42,15 @@ def replay() -> Iterator[ReplayRegistry]:
         yield registry
 
 
-def start(folder: Path, replay: ReplayRegistry, *words: str) -> subprocess.Popen[str]:
+def start(folder: Path, replay: ReplayRegistry, *words: str) -> KilledRun:
     environment = {
-        **os.environ,
         "CTSYNC_REGISTRY_URL": replay.url,
         "CTSYNC_REGISTRY__REQUESTS_PER_SECOND": "10",
         "CTSYNC_REGISTRY__BURST": "20",
         "CTSYNC_DATABASE_URL": f"sqlite:///{folder / 'ctsync.db'}",
         "HOME": str(folder),
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "ctsync", *words],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    return KilledRun(start_forked(starters.run, words, environment, folder, at_once=False), folder)
 
 
 def versions_requested(replay: ReplayRegistry) -> int:
@@ -68,8 +64,8 @@ def test_a_backfill_killed_at_any_request_fetches_at_most_one_version_again(
     calm, killed = tmp_path / "calm", tmp_path / "killed"
     for folder in (calm, killed):
         folder.mkdir()
-        finish(start(folder, replay, "watch", "add", TRIAL, "--sync"))
-    finish(start(calm, replay, "backfill", TRIAL))
+        start(folder, replay, "watch", "add", TRIAL, "--sync").finish()
+    start(calm, replay, "backfill", TRIAL).finish()
     replay.forget_requests()
 
     chance, kills = random.Random(step), 0
@@ -81,8 +77,8 @@ def test_a_backfill_killed_at_any_request_fetches_at_most_one_version_again(
 
         # at once is before the answer is stored; a little later it may be stored
         later = chance.choice((0.0, chance.random() * 0.2))
-        kills += kill_when(start(killed, replay, "backfill", TRIAL), is_time, later=later)
-    finish(start(killed, replay, "backfill", TRIAL))
+        kills += start(killed, replay, "backfill", TRIAL).kill_when(is_time, later=later)
+    start(killed, replay, "backfill", TRIAL).finish()
 
     again = versions_requested(replay) - len(LIFE)
     print(
@@ -109,8 +105,8 @@ def test_a_partial_backfill_that_was_killed_completes_like_one_made_at_once(
             replay.catalogue.set_history(nct_id, [as_html(study) for study in versions])
         for folder in (calm, killed):
             folder.mkdir()
-            finish(start(folder, replay, "watch", "add", *ids, "--sync"))
-        finish(start(calm, replay, "backfill", *ids))
+            start(folder, replay, "watch", "add", *ids, "--sync").finish()
+        start(calm, replay, "backfill", *ids).finish()
         kills = 0
         for options, requests in ((labels, 3), (labels, 6), ((), 4)):
             seen = versions_requested(replay)
@@ -119,10 +115,10 @@ def test_a_partial_backfill_that_was_killed_completes_like_one_made_at_once(
                 return versions_requested(replay) >= seen + requests
 
             backfill = start(killed, replay, "backfill", *ids, *options)
-            kills += kill_when(backfill, is_time, later=0.0)
+            kills += backfill.kill_when(is_time, later=0.0)
         with open_store(f"sqlite:///{killed / 'ctsync.db'}", clock=StillClock()) as store:
             left = store.listed.count_unfetched()
-        finish(start(killed, replay, "backfill", *ids))
+        start(killed, replay, "backfill", *ids).finish()
     found = []
     for folder in (calm, killed):
         with open_store(f"sqlite:///{folder / 'ctsync.db'}", clock=StillClock()) as store:

@@ -6,13 +6,8 @@ an answer or a little later. The stored rows must equal those of a mirror that w
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +18,7 @@ from ctsync.store.database.tables import METADATA
 from ctsync.store.store import open_store
 from ctsync.sync.mirror.scan import SWEEP
 from tests.conftest import StillClock
+from tests.faults.killed_runs import start_mirror
 from tests.registry_fixtures import an_id, publish
 from tests.replay.catalogue import Catalogue
 from tests.replay.faults import EVERY_TIME, Fault
@@ -31,32 +27,7 @@ from tests.replay.registry_server import ReplayRegistry
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 TRIALS, PAGE = 100, 4
-
-CHILD = """
-import sys
-from pathlib import Path
-from ctsync.dates import SystemClock
-from ctsync.registry.api import RegistryApi
-from ctsync.registry.archive_download import ArchiveDownload
-from ctsync.registry.http.transport import Transport
-from ctsync.store.store import open_store
-from ctsync.sync.mirror import archive_load
-from ctsync.sync.mirror import scan
-from ctsync.sync.mirror.mirror import Mirror
-
-url, registry_url, page = sys.argv[1], sys.argv[2], int(sys.argv[3])
-scan.SLIM_PAGE = scan.FULL_PAGE = archive_load.JOB_MEMBERS = archive_load.STEP_MEMBERS = page
-clock = SystemClock()
-transport = Transport(registry_url, clock=clock, requests_per_second=1000)
-with open_store(url, clock=clock) as store:
-    result = Mirror(
-        store=store, registry=RegistryApi(transport, clock=clock), bulk=ArchiveDownload(transport),
-        clock=clock, folder=Path(sys.argv[4]), processes=0,
-    ).run(sweep="sweep" in sys.argv)
-print(result.verdict, *result.steps)
-"""
 
 
 @pytest.fixture
@@ -64,33 +35,6 @@ def replay() -> Iterator[ReplayRegistry]:
     with ReplayRegistry(Catalogue("2026-02-02")) as registry:
         publish(registry, *map(an_id, range(1, TRIALS + 1)))
         yield registry
-
-
-def start(folder: Path, replay: ReplayRegistry, *words: str) -> subprocess.Popen[str]:
-    url = f"sqlite:///{folder / 'ctsync.db'}"
-    return subprocess.Popen(
-        [sys.executable, "-c", CHILD, url, replay.url, str(PAGE), str(folder), *words],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
-def finish(child: subprocess.Popen[str]) -> str:
-    said, wrong = child.communicate(timeout=120)
-    assert child.returncode == 0, wrong
-    return said
-
-
-def kill_when(child: subprocess.Popen[str], is_time: Callable[[], bool], *, later: float) -> bool:
-    """Kill a process when it is time. Return whether it was still alive."""
-    while child.poll() is None:
-        if is_time():
-            time.sleep(later)
-            os.kill(child.pid, signal.SIGKILL)
-            child.communicate()
-            return True
-        time.sleep(0.0005)
-    child.communicate()
-    return False
 
 
 def dump(folder: Path) -> dict[str, Any]:
@@ -152,11 +96,11 @@ def test_a_mirror_killed_at_any_page_fetches_at_most_one_page_again(
     words: tuple[str, ...] = ()
     if way == "sweep":
         for folder in (calm, killed):
-            finish(start(folder, replay))
+            start_mirror(folder, replay.url, PAGE).finish()
         change_the_registry(replay)
         words = ("sweep",)
     replay.forget_requests()
-    assert way in finish(start(calm, replay, *words))
+    assert way in start_mirror(calm, replay.url, PAGE, *words).finish()
     without_kills = pages_of(replay)
     chance, kills = random.Random(way), 0
     replay.forget_requests()
@@ -172,10 +116,11 @@ def test_a_mirror_killed_at_any_page_fetches_at_most_one_page_again(
 
         # at once is within a page; a little later it may be stored already
         later = chance.choice((0.0, chance.random() * 0.05))
-        kills += kill_when(start(killed, replay, *words), is_time, later=later)
+        mirror = start_mirror(killed, replay.url, PAGE, *words)
+        kills += mirror.kill_when(is_time, later=later)
     if way == "sweep" and is_swept(killed, replay):
         words = ()  # the sweep is complete; another would start from the beginning
-    finish(start(killed, replay, *words))
+    start_mirror(killed, replay.url, PAGE, *words).finish()
     more = pages_of(replay) - without_kills
     too_many = max(0, more - kills)
     print(f"kill ({way}): {kills} injected, {more} pages fetched again, {too_many} too many")

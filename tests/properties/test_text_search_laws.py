@@ -98,6 +98,7 @@ def counter() -> Iterator[dict[str, int]]:
     assert counted["searches"] > 50
 
 
+@pytest.mark.usefixtures("records_in_memory")
 def test_a_search_gives_one_answer_with_and_without_the_index(
     store: Store, counter: dict[str, int]
 ) -> None:
