@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from ctsync.config.error_text import label
 from ctsync.config.loading import read_settings
 from ctsync.config.secrets import Location
+from ctsync.config.settings_table import label
 
 MASK = "***"
 

@@ -1,7 +1,7 @@
 """Settings in the environment: CTSYNC_SECTION__KEY and a few short names.
 
 Reads the environment it is given, never that of the process. environment_variables.py reads the
-long names, and is imported only if one is set.
+other long names, and is imported only if one is set.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator, Mapping
 
 from ctsync.config.secrets import Location, Report, Table
-from ctsync.config.settings import Settings
 from ctsync.text import nearest_words
 
 PREFIX = "CTSYNC_"
@@ -19,6 +18,13 @@ SHORT_NAMES = {
     "CTSYNC_REGISTRY_URL": "CTSYNC_REGISTRY__URL",
 }
 _CONFIG = "CTSYNC_CONFIG"
+SECTIONS = frozenset(
+    {
+        "channels", "database", "log", "mirror", "monitor", "recipients", "registry", "reports",
+        "rules", "schedule", "smtp", "watches", "web",
+    }
+)  # fmt: skip
+"""The names of the sections, as Settings has them: importing its models takes 0.3 s."""
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 """The files of certificates that requests, curl and Python's ssl use instead of their own."""
 
@@ -26,16 +32,23 @@ CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 def read_environment(env: Mapping[str, str], report: Report) -> Table:
     """The settings in `env`, as a table; skips empty variables."""
     short = {long: env[name] for name, long in SHORT_NAMES.items() if env.get(name)}
-    mine = {name for name in env if name.upper().startswith(PREFIX)}
-    if mine - {*SHORT_NAMES, _CONFIG}:
+    mine = {name for name in env if _section_of(name) in SECTIONS}
+    if mine - {*SHORT_NAMES.values()}:
         from ctsync.config.environment_variables import read_variables  # noqa: PLC0415 - slow to import
 
         return read_variables({**short, **env}, report, prefix=PREFIX)
     table: Table = {}
-    for name, value in short.items():
+    plain = {name: env[name] for name in SHORT_NAMES.values() if env.get(name)}
+    for name, value in {**short, **plain}.items():
         section, key = name.removeprefix(PREFIX).lower().split("__")
         table[section] = {key: value}
     return table
+
+
+def _section_of(variable: str) -> str:
+    """The section of a long name, in any case; for other names, no section's name."""
+    upper = variable.upper()
+    return upper.removeprefix(PREFIX).partition("__")[0].lower() if upper.startswith(PREFIX) else ""
 
 
 def variable_of(where: Location, env: Mapping[str, str]) -> str | None:
@@ -60,7 +73,7 @@ def missing_ca_bundles(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 def unknown_variables(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Variables that look like a misspelt setting, each with a hint; ignores other names."""
-    sections = {name.upper() for name in Settings.model_fields}
+    sections = {name.upper() for name in SECTIONS}
     short = {name.removeprefix(PREFIX) for name in (*SHORT_NAMES, _CONFIG)}
     for name in env:
         rest = name.upper().removeprefix(PREFIX)

@@ -1,12 +1,10 @@
-"""Messages about wrong settings: the key, its line, the problem, the correction. Does no I/O.
+"""Messages about wrong settings: the problem and its correction. Does no I/O.
 
 A message repeats a value only if it cannot be a secret.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Collection
 from typing import get_args
 
@@ -17,8 +15,6 @@ from ctsync.config.secrets import HIDDEN_KEYS, SECRET_KEYS, Location
 from ctsync.config.settings import Settings
 from ctsync.text import nearest
 
-_HEADER = re.compile(r"\s*\[(\[)?\s*([A-Za-z0-9_.\s-]+?)\s*\]")
-_KEY = re.compile(r"\s*([A-Za-z0-9_.-]+)\s*=")
 # these errors concern a section or a list; the message does not repeat its value
 _SHAPES = {
     "model_type": "must be a section of settings",
@@ -45,38 +41,6 @@ def sentence(error: ErrorDetails) -> str:
     if may_be_secret or not isinstance(given, str | int | float):
         return said
     return f"{said}, not {given!r}"
-
-
-def label(where: Location) -> str:
-    """The name of a place: registry.url, or watches#2.trials#1, numbered from 1."""
-    steps = [f"#{step + 1}" if isinstance(step, int) else f".{step}" for step in where]
-    return "".join(step for step in steps if step != ".[key]").removeprefix(".")
-
-
-def line_of(text: str, where: Location) -> int | None:
-    """The line of a place, or of the nearest place above it, in a TOML text; None if neither is.
-
-    An estimate for error messages: the TOML parser gives no line numbers.
-    """
-    tables: Counter[str] = Counter()
-    held: Location = ()
-    here: Location
-    best: tuple[int, int | None] = (0, None)
-    for number, line in enumerate(text.split("\n"), 1):
-        if header := _HEADER.match(line):
-            names = [name.strip() for name in header[2].split(".")]
-            if header[1]:
-                tables[names[0]] += 1
-            item = (tables[names[0]] - 1,) if tables[names[0]] else ()
-            here = held = (names[0], *item, *names[1:])
-        elif key := _KEY.match(line):
-            here = (*held, *key[1].split("."))
-        else:
-            continue
-        shared = min(len(here), len(where))
-        if shared > best[0] and here[:shared] == where[:shared]:
-            best = (shared, number)
-    return best[1]
 
 
 def _keys_beside(where: Location) -> Collection[str]:

@@ -1,22 +1,25 @@
-"""Default paths of the database and the config file, and the packaged config file.
+"""Paths of the database and the config file, and the packaged config file.
 
 Creates nothing; the code that writes a file creates its directory.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from platformdirs import user_config_path, user_data_path
 
 import ctsync
 from ctsync.errors import ConfigError
-from ctsync.files import expanded, is_visible
+from ctsync.files import NO_HOME, expanded, is_visible
 from ctsync.sqlite_url import PREFIX, SqliteUrl, sqlite_url
 
 FILE_NAME = "ctsync.toml"
 EVENT_LOG = "events.log"
+_POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
 
 
 def default_database_url() -> str:
@@ -32,6 +35,30 @@ def anchored_url(base: Path, url: str) -> str:
     file = base / expanded(Path(SqliteUrl.parse(url).path))
     _, mark, parameters = url.partition("?")
     return f"{sqlite_url(file)}{mark}{parameters}"
+
+
+def read_database_url(text: str) -> str:
+    """Return the URL of a database in its full form, with `~` replaced.
+
+    Raises ValueError with the correction; no message repeats the URL, which may hold a password.
+    """
+    if found := _POSTGRESQL.match(text):
+        try:
+            urlsplit(text).port  # noqa: B018  reading it is what checks it
+        except ValueError:
+            raise ValueError("is not a database URL: check its host and port") from None
+        return "postgresql+psycopg://" + text[found.end() :]
+    if not text.startswith("sqlite:"):
+        raise ValueError(
+            "must begin with sqlite:/// and a path, or with postgresql+psycopg://user@host/name"
+        )
+    SqliteUrl.parse(text)
+    if not text.startswith(f"{PREFIX}~"):
+        return text
+    try:
+        return anchored_url(Path(), text)
+    except ConfigError:
+        raise ValueError(NO_HOME) from None
 
 
 def default_event_log(database_url: str) -> Path:

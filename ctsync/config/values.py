@@ -18,17 +18,14 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from ctsync.config.cron import read_cron
 from ctsync.config.mail_address import read_address
-from ctsync.config.paths import anchored_url
+from ctsync.config.paths import read_database_url
 from ctsync.dates import time_zone
-from ctsync.errors import BadNctId, BadQuery, ConfigError
+from ctsync.errors import BadNctId, BadQuery
 from ctsync.files import NO_HOME
 from ctsync.model import NctId
 from ctsync.pasted_url import read_trial
 from ctsync.query import read_query
-from ctsync.sqlite_url import PREFIX, SqliteUrl
 from ctsync.text import nearest, nearest_words
-
-_POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
 
 
 def _one_line(text: str) -> str:
@@ -120,26 +117,6 @@ def _site_url(text: str) -> str:
     return url
 
 
-def _database_url(text: str) -> str:
-    if found := _POSTGRESQL.match(text):
-        try:
-            urlsplit(text).port  # noqa: B018  reading it is what checks it
-        except ValueError:
-            raise ValueError("is not a database URL: check its host and port") from None
-        return "postgresql+psycopg://" + text[found.end() :]
-    if not text.startswith("sqlite:"):
-        raise ValueError(
-            "must begin with sqlite:/// and a path, or with postgresql+psycopg://user@host/name"
-        )
-    SqliteUrl.parse(text)
-    if not text.startswith(f"{PREFIX}~"):
-        return text
-    try:
-        return anchored_url(Path(), text)
-    except ConfigError:
-        raise ValueError(NO_HOME) from None
-
-
 def _expanded(path: str | Path) -> Path:
     try:
         return Path(path).expanduser()
@@ -194,7 +171,7 @@ Rules = Annotated[dict[str, Annotated[float, Field(ge=0)]], AfterValidator(_thre
 QueryParams = Annotated[dict[str, Any], AfterValidator(_query)]
 RegistryUrl = Annotated[str, AfterValidator(_registry_url)]
 SiteUrl = Annotated[str, AfterValidator(_site_url)]
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+DatabaseUrl = Annotated[str, AfterValidator(read_database_url)]
 ChannelUrl = Annotated[SecretStr, AfterValidator(_channel_url)]
 PingUrl = Annotated[SecretStr, AfterValidator(_ping_url)]
 Positive = Annotated[float, Field(gt=0)]

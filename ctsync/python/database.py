@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ctsync.config.loading import load
-from ctsync.config.settings import Settings
+from ctsync.config.reader_settings import read_reader_settings
 from ctsync.dates import Clock, SystemClock
 from ctsync.model import Category, Kind, Level
 from ctsync.pasted_url import versions_of
@@ -62,6 +61,7 @@ from ctsync.questions.trial.unfetched_versions import unfetched_versions
 from ctsync.questions.trial.versions import VersionRow, trial_versions
 from ctsync.record.flags import FlagId
 from ctsync.record.rules.conditions import read_condition
+from ctsync.record.rules.rules import Thresholds
 from ctsync.report.comparison.comparison import ChangeSelection
 from ctsync.report.rows.event_row import EventRow, event_row
 from ctsync.store.data.events import EventFilter
@@ -93,9 +93,20 @@ def open(  # noqa: A001 - the name that programs use: ctsync.open()
 
 def open_database(url: str | None, *, config: PathText | None, clock: Clock) -> TrialDatabase:
     """Open a database as `open` does, with a clock for tests."""
-    settings = load(Path(config) if config else None, database_url=url, need_secrets=False)
+    path = Path(config) if config else None
+    settings = read_reader_settings(path, database_url=url)
+
+    def thresholds() -> Thresholds:
+        # measured: a third of the time of `ctsync.open().changes()`, which needs no thresholds
+        from ctsync.config.loading import load  # noqa: PLC0415 - see above
+
+        return thresholds_in_force(load(path, database_url=url, need_secrets=False))
+
     return TrialDatabase(
-        open_for_reading(settings.database.url, clock=clock), settings=settings, clock=clock
+        open_for_reading(settings.database_url, clock=clock),
+        context=settings.context,
+        thresholds=thresholds,
+        clock=clock,
     )
 
 
@@ -108,9 +119,12 @@ class TrialDatabase:
     such as 2026-03-13. Wrong parameters raise UsageError, with the message of the command line.
     """
 
-    def __init__(self, store: Store, *, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, *, context: bool, thresholds: Callable[[], Thresholds], clock: Clock
+    ) -> None:
         self._store = store
-        self._settings = settings
+        self._context = context
+        self._thresholds = thresholds
         self._clock = clock
 
     def __enter__(self) -> Self:
@@ -163,7 +177,7 @@ class TrialDatabase:
             limit=arguments.limit(limit),
         )
         found = find_changes(self._store, wanted)
-        rates = rates_in_use(self._store) if self._settings.reports.context else None
+        rates = rates_in_use(self._store) if self._context else None
         shown = len(found.events)
         notes = [f"the newest {shown:,} of {found.total:,} changes"] if found.total > shown else []
         return Rows(EventRow, [event_row(one, rates) for one in found.events], notes=notes)
@@ -232,7 +246,7 @@ class TrialDatabase:
             None if older is None else str(older),
             None if newer is None else str(newer),
             versions_of(nct),
-            thresholds_in_force(self._settings),
+            self._thresholds(),
         )
         lowest = parse_word(level, Level) if level else Level.ADMINISTRATIVE
         selection = ChangeSelection(

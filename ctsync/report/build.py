@@ -46,6 +46,7 @@ from ctsync.report.words.net_changes import (
     since_registration,
 )
 from ctsync.report.words.trial_heading import TrialHeading, heading_of_key
+from ctsync.report.words.trial_row import trial_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +251,7 @@ def _trial(
         title=newest.brief_title or "",
         url=newest.url,
         level=group.level,
-        what=words.trial_row(changes) if changes else aside,
+        what=trial_row(changes) if changes else aside,
         since_first=since_registration(changes),
         subject=f"{nct_id} {aside}",
         changes=changes,

@@ -33,7 +33,8 @@ default and a comment. ctsync reads the first file that exists of:
 
 An option overrides an environment variable, a variable overrides the file, and the file overrides
 the defaults. `ctsync config show` prints each setting and where it was read from.
-`ctsync config check` reports every error at once, with its line.
+`ctsync config check` reports every error at once, with its line. Commands that only read the
+database, such as `ctsync history`, check `[database]`, `[reports]` and the names of the sections.
 
 Secrets do not belong in the file. Write `env:NAME` for an environment variable, `file:/path` for a
 file that only its owner may read, or `credential:NAME` for a systemd credential.

@@ -21,6 +21,7 @@ from ctsync.cli import main
 from ctsync.config.settings import Settings
 from ctsync.model import ListedVersion, NctId, Version
 from ctsync.python.database import TrialDatabase
+from ctsync.record.rules.rules import Thresholds
 from ctsync.store.store import open_for_reading, open_store
 from ctsync.sync.watches.refresh_facts import refresh_facts
 from ctsync.text import for_model
@@ -101,7 +102,7 @@ def test_every_face_gives_the_same_answer_to_the_same_question(
     names: set[str] = set()
     rows = levels = clipped = 0
     with open_for_reading(days_url, clock=clock) as store, serving(app) as client:
-        db = TrialDatabase(store, settings=settings, clock=clock)
+        db = TrialDatabase(store, context=True, thresholds=Thresholds, clock=clock)
         for question in questions(_trials(db), ALL):
             with time_machine.travel(NOW, tick=False):
                 wanted = answer_of_command(question.command, env)
@@ -136,7 +137,7 @@ def test_the_sheets_of_a_workbook_have_the_rows_of_the_other_faces(
         book = _written(tmp_path / "trials.xlsx", env, "export", "xlsx")
         table = _written(tmp_path / "all.xlsx", env, "portfolio", "--format", "xlsx")
     with open_for_reading(days_url, clock=FakeClock(NOW)) as store:
-        db = TrialDatabase(store, settings=Settings(), clock=FakeClock(NOW))
+        db = TrialDatabase(store, context=True, thresholds=Thresholds, clock=FakeClock(NOW))
         portfolio, changes = db.portfolio().dicts(), db.changes().dicts()
         versions = [row for one in portfolio for row in db.versions(one["nct_id"]).dicts()]
     trials = [(one["nct_id"], (one["last_change"] or {}).get("level")) for one in portfolio]

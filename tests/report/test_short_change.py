@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ctsync.model import Event
-from ctsync.report.summary import trial_row
 from ctsync.report.words.event_text import short
 from ctsync.report.words.net_changes import net_changes
+from ctsync.report.words.trial_row import trial_row
 from tests.record.studies import events_between, outcome, study
 from tests.report.examples import stored
 

@@ -129,7 +129,8 @@ def report_command(
                 selection=ReportFilter(level, categories, kinds, sponsor=sponsor, phase=phase),
             ),
         )
-    _write(found, "json" if as_json else form, output, site=app.settings.web.url or "")
+    site = app.settings.web.url if form == ReportFormat.HTML and not as_json else ""
+    _write(found, "json" if as_json else form, output, site=site)
 
 
 def _write(report: Report, form: str, output: Path | None, *, site: str) -> None:

@@ -11,8 +11,8 @@ import click
 from ctsync.cli.terminal_table import show_table
 from ctsync.model import Kind, Level, NctId, StoredEvent
 from ctsync.record.value_text import counted
-from ctsync.report.summary import trial_row
 from ctsync.report.words.net_changes import NetChange, net_changes
+from ctsync.report.words.trial_row import trial_row
 from ctsync.text import for_terminal
 
 MOST_ROWS = 20

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from ctsync.config.settings import Settings
 from ctsync.model import Kind, Level
 from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds, describe
 from ctsync.store.store import Store
+
+if TYPE_CHECKING:
+    from ctsync.config.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from ctsync.questions.portfolio.portfolio_trials import Milestone, PortfolioTria
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.flags import FlagId
 from ctsync.record.rules.conditions import FieldCondition, read_condition
-from ctsync.report.summary import trial_row
 from ctsync.report.words.net_changes import net_changes
+from ctsync.report.words.trial_row import trial_row
 from ctsync.store.data.events import EventFilter
 from ctsync.store.derived.portfolio_heads import PlannedVersion
 from ctsync.store.store import Store

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ctsync.model import Kind, Level, StoredEvent, Version
 from ctsync.record.value_text import counted
-from ctsync.report.summary import trial_row
 from ctsync.report.words.net_changes import net_changes
+from ctsync.report.words.trial_row import trial_row
 
 _NO_CHANGES = (Kind.ENTERED, Kind.LEFT, Kind.FLAG)
 

@@ -14,6 +14,7 @@ from binascii import Error as NotBase64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -24,6 +25,7 @@ from ctsync.dates import CLOCK_TOLERANCE, Clock
 from ctsync.errors import UsageError
 from ctsync.python.database import TrialDatabase
 from ctsync.python.rows import Rows
+from ctsync.questions.changes.rules import thresholds_in_force
 from ctsync.report.rows.row_json import dump
 from ctsync.store.store import Store
 from ctsync.web.api.address_parameters import Given, changes_with_time
@@ -75,7 +77,12 @@ class Asked:
     @property
     def database(self) -> TrialDatabase:
         """The database as the Python API sees it."""
-        return TrialDatabase(self.store, settings=self.settings, clock=self.clock)
+        return TrialDatabase(
+            self.store,
+            context=self.settings.reports.context,
+            thresholds=partial(thresholds_in_force, self.settings),
+            clock=self.clock,
+        )
 
 
 @dataclass(frozen=True, slots=True)

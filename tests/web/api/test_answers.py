@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 import ctsync
-from ctsync.config.settings import Settings
 from ctsync.python.database import TrialDatabase
+from ctsync.record.rules.rules import Thresholds
 from ctsync.store.store import open_for_reading, open_store
 from ctsync.web.api.endpoints import ENDPOINTS
 from tests.conftest import StillClock
@@ -29,7 +29,9 @@ def test_every_question_has_the_answer_of_python(api: httpx.Client, api_file: Pa
     asked: Counter[str] = Counter()
     rows = 0
     with open_for_reading(f"sqlite:///{api_file}", clock=clock) as store:
-        db: ctsync.TrialDatabase = TrialDatabase(store, settings=Settings(), clock=clock)
+        db: ctsync.TrialDatabase = TrialDatabase(
+            store, context=True, thresholds=Thresholds, clock=clock
+        )
         for question in questions([TRIAL, LISTED], "mine"):
             if question.address is None or question.in_python is None:
                 continue
