@@ -246,7 +246,11 @@ def test_values_that_never_change_are_made_once_and_the_oldest_leave_first() -> 
     made: list[str] = []
 
     def value(key: str) -> str:
-        return kept.get(key, lambda: made.append(key) or key)
+        def make() -> str:
+            made.append(key)
+            return key
+
+        return kept.get(key, make)
 
     assert [value(key) for key in "abacab"] == list("abacab")
     assert "".join(made) == "abcb"
