@@ -176,6 +176,35 @@ def test_changes_are_searched_as_one_types_and_refused_in_words(
     page.context.close()
 
 
+@pytest.mark.parametrize("size", list(SIZES))
+def test_a_condition_is_asked_with_enter_and_refused_beside_its_field(
+    browser: Browser, served_address: str, size: str
+) -> None:
+    errors: list[str] = []
+    page = opened(browser, errors, size)
+    page.goto(f"{served_address}/trials")
+    every, said = shown_total(page), page.locator("[data-said]")
+    field = page.get_by_label("Condition", exact=True)
+    field.fill("enrolment>100")
+    field.press("Enter")
+    said.filter(has_text="did you mean enrollment?").wait_for()
+    assert (page.url.partition("?")[2], shown_total(page)) == ("", every)
+    field.fill("enrollment>100")
+    field.press("Enter")
+    page.wait_for_url("**where=enrollment%3E100")
+    assert said.inner_text() == ""
+    large = shown_total(page)
+    page.get_by_label("and condition").fill("phase=PHASE2")
+    page.get_by_label("and condition").press("Enter")
+    page.wait_for_url("**phase%3DPHASE2")
+    assert len({every, large, shown_total(page)}) == 3
+    assert page.locator("input[name=where]").count() == 3
+    keep_screenshot(page, f"conditions-{size}")
+    check_page(page, "trials", script=1)
+    page.context.close()
+    assert [one for one in errors if "400" not in one] == []
+
+
 def test_an_answer_that_comes_late_does_not_replace_a_later_one(
     browser: Browser, served_address: str
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -46,12 +47,12 @@ def changed(store: Store) -> Store:
     return store
 
 
-def read_all(store: Store, **asked: object) -> list[list[ReportTrial]]:
+def read_all(store: Store, **asked: Any) -> list[list[ReportTrial]]:
     """Read every page of a feed."""
     found: list[list[ReportTrial]] = []
     after: FeedPlace | None = None
     while not found or after is not None:
-        question = FeedQuestion(WINDOW, "all", after=after, **asked)  # type: ignore[arg-type]
+        question = FeedQuestion(WINDOW, "all", after=after, **asked)
         page = feed_page(store, question)
         found.append(list(page.report.trials))
         after = page.last

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ctsync.dates import PartialDate
 from ctsync.model import JsonObject, NctId, Source
-from ctsync.questions.portfolio.find import FoundTrial, find
+from ctsync.questions.portfolio.find import FoundTrial, find, ids_that_meet
 from ctsync.record.rules.conditions import read_condition
 from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
@@ -25,9 +25,19 @@ from tests.sync.histories import keep_history, leave
 TODAY = date(2026, 3, 13)
 
 
+class EveryTrial(frozenset[NctId]):
+    """A set that has any trial."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
 def found(store: Store, *conditions: str, today: date = TODAY, **how: Any) -> list[FoundTrial]:
     wanted = [read_condition(text) for text in conditions]
-    return list(find(store, wanted, today=today, **how))
+    rows = list(find(store, wanted, today=today, **how))
+    if not how:  # a portfolio asks for the same trials without their results
+        assert ids_that_meet(store, wanted, among=EveryTrial()) == {one.nct_id for one in rows}
+    return rows
 
 
 def ids(store: Store, *conditions: str, **how: Any) -> list[str]:

@@ -18,7 +18,7 @@ from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.rules.conditions import FieldCondition
 from ctsync.record.rules.record_search import RecordCondition, record_items
 from ctsync.record.value_text import counted
-from ctsync.store.data.condition_sql import Candidate
+from ctsync.store.data.condition_sql import Candidate, NewestVersion
 from ctsync.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -79,8 +79,7 @@ def find(
 
     Raises UsageError for more than MOST_CONDITIONS conditions.
     """
-    if len(conditions) > MOST_CONDITIONS:
-        raise UsageError(f"{len(conditions)} conditions; a search takes {MOST_CONDITIONS}")
+    require_few(conditions)
     newest = not ever and as_of is None
     by_index = _asks_records(conditions) and store.texts.is_in_use()
     candidates = store.search.candidates(conditions, newest=newest, watch=watch, by_index=by_index)
@@ -90,6 +89,30 @@ def find(
             yield from _results(
                 list(versions), as_of or today, records, is_past=as_of is not None, ever=ever
             )
+
+
+def ids_that_meet(
+    store: Store, conditions: Sequence[FieldCondition], *, among: Collection[NctId]
+) -> frozenset[NctId]:
+    """Return the trials of `among` whose newest version meets all conditions.
+
+    These are the trials that `find` finds, but only their newest versions are read. Raises
+    UsageError for more than MOST_CONDITIONS conditions.
+    """
+    require_few(conditions)
+    by_index = _asks_records(conditions) and store.texts.is_in_use()
+    records = _Records(store, () if by_index else conditions)
+    return frozenset(
+        one.nct_id
+        for one in store.search.newest(conditions, by_index=by_index)
+        if one.nct_id in among and records.meet(one)
+    )
+
+
+def require_few(conditions: Sequence[object]) -> None:
+    """Raise UsageError for more conditions than a search takes."""
+    if len(conditions) > MOST_CONDITIONS:
+        raise UsageError(f"{len(conditions)} conditions; a search takes {MOST_CONDITIONS}")
 
 
 def scan_note(store: Store, conditions: Sequence[FieldCondition]) -> str | None:
@@ -131,7 +154,7 @@ class _Records:
         self._conditions = [RecordCondition.of(one) for one in conditions if one.term.is_of_record]
         self._last: tuple[str, JsonObject | None] | None = None
 
-    def meet(self, version: Candidate) -> bool:
+    def meet(self, version: Candidate | NewestVersion) -> bool:
         """Whether the record of a version meets the conditions on record fields."""
         if not self._conditions:
             return True
@@ -152,14 +175,14 @@ class _Records:
                     texts.update(one.matching(record_items(body, term)))
         return {name: sorted(texts) for name, texts in found.items()}
 
-    def _body(self, version: Candidate) -> JsonObject | None:
+    def _body(self, version: Candidate | NewestVersion) -> JsonObject | None:
         if version.digest is None:
             return None
         if self._last is None or self._last[0] != version.digest:
             self._last = version.digest, self._read(version, version.digest)
         return self._last[1]
 
-    def _read(self, version: Candidate, digest: str) -> JsonObject | None:
+    def _read(self, version: Candidate | NewestVersion, digest: str) -> JsonObject | None:
         try:
             body: JsonObject = orjson.loads(self._store.bodies.read(digest))
         except CorruptBody:

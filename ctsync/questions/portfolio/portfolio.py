@@ -11,7 +11,7 @@ from typing import Literal
 from ctsync.dates import PartialDate
 from ctsync.errors import UsageError
 from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent
-from ctsync.questions.portfolio.find import find
+from ctsync.questions.portfolio.find import ids_that_meet
 from ctsync.questions.portfolio.flags import flag_day
 from ctsync.questions.portfolio.portfolio_filter import (
     FacetRow,
@@ -224,7 +224,7 @@ def portfolio_page(
     require_values(index.trials, asked.chosen)
     searched = index
     if asked.conditions:
-        met = trials_that_meet(store, index.trials, asked.conditions, as_of=as_of)
+        met = trials_that_meet(store, index.trials, asked.conditions)
         searched = PortfolioIndex(met)
     ordered, facets = searched.find(
         asked.chosen, asked.text, sort=asked.sort, descending=asked.descending
@@ -247,14 +247,12 @@ def trials_that_meet(
     store: Store,
     trials: Sequence[PortfolioTrial],
     conditions: Sequence[FieldCondition],
-    *,
-    as_of: date,
 ) -> Sequence[PortfolioTrial]:
     """Return the trials whose newest version meets all conditions, in their order."""
     if not conditions:
         return trials
     ids = frozenset(trial.nct_id for trial in trials)
-    met = {one.nct_id for one in find(store, conditions, today=as_of, among=ids)}
+    met = ids_that_meet(store, conditions, among=ids)
     return [trial for trial in trials if trial.nct_id in met]
 
 

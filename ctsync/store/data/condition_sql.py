@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from operator import eq, ge, gt, le, lt
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -68,8 +68,39 @@ class Candidate:
     values: Mapping[str, Any]
 
 
+class NewestVersion(NamedTuple):
+    """The newest version of a trial, by the digest of its record."""
+
+    nct_id: NctId
+    digest: str | None
+
+
 class SearchReads(Reads):
     """Searches versions by their key fields, and by the text index."""
+
+    def newest(
+        self, conditions: Sequence[FieldCondition], *, by_index: bool = False
+    ) -> Iterator[NewestVersion]:
+        """Iterate over the trials whose newest version meets all conditions, in no order.
+
+        Compares the same conditions as `candidates`, and reads no other version.
+        """
+        of_key = [one for one in conditions if not one.term.is_of_record]
+        of_record = [RecordCondition.of(one) for one in conditions if one.term.is_of_record]
+        in_words = [one for one in of_key if one.operator == "~"]
+        texts = (_column(SNAPSHOTS, one.term.field) for one in in_words)
+        with self._reading() as connection:
+            meets = _meets(of_key, of_record if by_index else [], connection.dialect.name)
+            statement = (
+                select(TRIALS.c.nct_id, SNAPSHOTS.c.digest, *texts)
+                .select_from(TRIALS)
+                .join(SNAPSHOTS, TRIALS.c.head_snapshot_id == SNAPSHOTS.c.id)
+                .where(meets)
+            )
+            compared = [KeyTextCondition.of(one) for one in in_words]
+            for nct_id, digest, *found in connection.execute(statement, execution_options=_LAZY):
+                if all(one.holds(text) for one, text in zip(compared, found, strict=True)):
+                    yield NewestVersion(NctId(nct_id), digest)
 
     def candidates(
         self,

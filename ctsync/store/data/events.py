@@ -131,13 +131,19 @@ _PLACED: Select[Any] = (
 """Selects the fields of Event, then those of StoredEvent, both in their order."""
 
 
-_HEADS: Select[Any] = select(
-    EVENTS.c.happened, EVENTS.c.id, EVENTS.c.nct_id, EVENTS.c.to_snapshot_id
+_HEAD_COLUMNS: tuple[Any, ...] = (
+    EVENTS.c.happened,
+    EVENTS.c.id,
+    EVENTS.c.nct_id,
+    EVENTS.c.to_snapshot_id,
 )
+_HEADS: Select[Any] = select(*_HEAD_COLUMNS)
 _HEADS_WITH_TEXTS: Select[Any] = (
-    _HEADS.add_columns(
-        *(_ELSEWHERE[n] if n in _ELSEWHERE else EVENTS.c[n] for n in EventTexts._fields)
+    select(
+        *_HEAD_COLUMNS,
+        *(_ELSEWHERE[n] if n in _ELSEWHERE else EVENTS.c[n] for n in EventTexts._fields),
     )
+    .select_from(EVENTS)
     .join(_NEWER, _NEWER.c.id == EVENTS.c.to_snapshot_id)
     .outerjoin(_OLDER, _OLDER.c.id == EVENTS.c.from_snapshot_id)
 )

@@ -75,7 +75,7 @@ def trials_page(asked: Asked) -> Page:
     def ordered_ids() -> tuple[Sequence[NctId], Sequence[str]]:
         question = _portfolio_question(asked.given)
         require_values(trials, question.chosen)
-        met = trials_that_meet(asked.store, trials, question.conditions, as_of=as_of)
+        met = trials_that_meet(asked.store, trials, question.conditions)
         found, _ = filtered(met, question.chosen, question.text)
         ordered = in_order(found, question.sort, descending=question.descending)
         return tuple(trial.nct_id for trial in ordered), ()

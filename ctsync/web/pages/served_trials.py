@@ -62,8 +62,8 @@ class TrialsView:
 
     @property
     def conditions(self) -> Sequence[str]:
-        """The values of the fields for conditions: one more is empty."""
-        return (*self.where, "")
+        """The values of the fields for conditions: one more is empty, unless one is refused."""
+        return self.where if self.refusal else (*self.where, "")
 
     def feeds(self, links: Addresses) -> tuple[FeedLinks, ...]:
         """Return the feeds of the changes of the chosen watches and sponsors."""

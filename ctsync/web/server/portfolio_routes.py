@@ -11,7 +11,7 @@ from ctsync.export.milestone_calendar import CALENDAR_NAME, milestones_ics
 from ctsync.export.portfolio_files import PortfolioFormat, portfolio_file
 from ctsync.model import Level
 from ctsync.questions.changes.filters import parse_phase, parse_word
-from ctsync.questions.portfolio.find import MOST_CONDITIONS, scan_note
+from ctsync.questions.portfolio.find import require_few, scan_note
 from ctsync.questions.portfolio.milestones import MilestoneRow, find_milestones
 from ctsync.questions.portfolio.portfolio import (
     PortfolioPageRow,
@@ -67,8 +67,7 @@ def _refused(asked: PageRequest, view: TrialsView, sentence: str) -> Content:
 
 
 def _conditions(view: TrialsView) -> list[FieldCondition]:
-    if len(view.where) > MOST_CONDITIONS:
-        raise UsageError(f"{len(view.where)} conditions; a search takes {MOST_CONDITIONS}")
+    require_few(view.where)
     return [read_condition(one) for one in view.where]
 
 

@@ -18,8 +18,9 @@ from ctsync.config.settings import Settings
 from ctsync.model import Verdict
 from ctsync.questions.portfolio.portfolio_trials import PortfolioTrial, read_portfolio
 from ctsync.store.store import Store, open_for_reading, open_store
+from ctsync.web.server import page_request
 from ctsync.web.server.application import create_app
-from ctsync.web.server.kept_values import Content, NewestValues, PageCache
+from ctsync.web.server.kept_values import Content, NewestValues, PageCache, RecentValues
 from tests.conftest import StillClock
 from tests.web.server.conftest import FIRST, NOW, SECOND, client_of, fill_database
 
@@ -238,3 +239,39 @@ def test_requests_for_one_page_wait_for_the_first_and_the_cache_is_bounded() -> 
     for key in (1, 1, 2, 1):
         values.get("list", key, lambda key=key: keys.append(key))  # type: ignore[misc]  # as above
     assert keys == [1, 2, 1]
+
+
+def test_values_that_never_change_are_made_once_and_the_oldest_leave_first() -> None:
+    kept: RecentValues[str] = RecentValues(2)
+    made: list[str] = []
+
+    def value(key: str) -> str:
+        def make() -> str:
+            made.append(key)
+            return key
+
+        return kept.get(key, make)
+
+    assert [value(key) for key in "abacab"] == list("abacab")
+    assert "".join(made) == "abcb"
+
+
+def test_days_coverage_and_health_are_read_once_for_all_pages_of_a_revision(
+    own_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, clock, read = f"sqlite:///{own_file}", StillClock(NOW), list[str]()
+    for name in ("load_days", "coverage_of", "health_facts"):
+        real = getattr(page_request, name)
+
+        def noted(*given: Any, name: str = name, real: Any = real, **named: Any) -> Any:
+            read.append(name)
+            return real(*given, **named)
+
+        monkeypatch.setattr(page_request, name, noted)
+    with open_store(url, clock=clock) as store, client_of(url) as client:
+        for path in ("/", "/?days=7", "/changes", "/changes?level=notable", "/?day=2026-02-03"):
+            assert client.get(path).status_code == 200
+        assert sorted(read) == ["coverage_of", "health_facts", "load_days"]
+        _finished_run(store, clock)
+        assert client.get("/").status_code == 200
+    assert len(read) == 6

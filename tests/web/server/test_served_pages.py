@@ -18,7 +18,7 @@ from tests.web.server.conftest import FIRST, SECOND, THIRD, client_of
 
 ADDRESSES = (
     "/", "/?day=2026-02-03", "/?day=2026-02-09", "/?days=7", "/trials",
-    "/trials?q=trial&sort=slip&dir=desc", "/trials?where=status%3DSUSPENDED&where=start%3E1",
+    "/trials?q=trial&sort=slip&dir=desc", "/trials?where=status%3DSUSPENDED&where=start%3E2001",
     "/trials?watch=another&status=recruiting&all=sponsor",
     f"/trials/{FIRST}", f"/trials/{SECOND}/compare?from=1&to=2",
     f"/trials/{SECOND}/compare?from=2026-02-02&to=2026-02-05",
