@@ -188,7 +188,7 @@ def _import_trial(
         done.versions += added
     elif not differs:
         done.known += 1
-    if listed and (added or not index):
+    if listed and (added or not (index or stored)):
         unit.listed.replace(nct_id, listed)
     return line
 
