@@ -8,21 +8,22 @@ Each line is one JSON object; its `record` gives its type:
     {"record":"watch","name":"…", …, "trials":[…]}            last, if all trials are exported
 
 The line of a version has its database row by column names, the events that lead to it, and in
-`body` its record in canonical form, or null if there was none. The digest is computed from the body
-with sorted keys and no blanks, and is verified on import. An import creates no deliveries.
+`body` its record in canonical form, or null if there was none. The line of a trial has `listed`,
+the registry's index of its versions, if some of them are not fetched. The digest is computed from
+the body with sorted keys and no blanks, and is verified on import. An import creates no deliveries.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from ctsync.errors import BadNctId, CorruptBody, UsageError
-from ctsync.model import Category, Kind, Level, NctId, Source, State
+from ctsync.model import Category, Kind, Level, ListedVersion, NctId, Source, State
 from ctsync.nct_id import parse_nct_id
 from ctsync.store.admin.row_export import ExportedVersion, JsonRow
 from ctsync.store.bodies.codec import verify
@@ -39,7 +40,8 @@ def version_lines(store: Store, selection: Selection) -> Iterator[str]:
     """Yield the lines of all selected versions; raises CorruptBody."""
     yield _line({"record": "ctsync", "format": FORMAT, "what": "versions"})
     for nct_id in store.rows.trial_ids(selection):
-        yield _line({"record": "trial", "nct_id": nct_id, **store.rows.trial(nct_id)})
+        trial = {"record": "trial", "nct_id": nct_id, **store.rows.trial(nct_id)}
+        yield _line(trial | _listed_values(store.listed.index(nct_id)))
         for number, told in enumerate(store.rows.versions(nct_id), start=1):
             row = {"record": "version", "nct_id": nct_id, "version": number, **told.row}
             head = dump_json(row | {"events": told.events})
@@ -47,6 +49,33 @@ def version_lines(store: Store, selection: Selection) -> Iterator[str]:
             yield f'{head[:-1]},"body":{body}}}\n'
     for watch, trials in store.rows.watches(selection):
         yield _line({"record": "watch", **watch, "trials": trials})
+
+
+def _listed_values(index: Sequence[ListedVersion]) -> JsonRow:
+    """Return the registry's index of a trial, which is stored until all its versions are."""
+    values = [
+        {
+            "number": one.number,
+            "submitted": one.submitted,
+            "status": one.status,
+            "modules": sorted(one.modules),
+        }
+        for one in index
+    ]
+    return {"listed": values} if values else {}
+
+
+def _read_listed(nct_id: NctId, values: Sequence[JsonRow]) -> list[ListedVersion]:
+    return [
+        ListedVersion(
+            nct_id,
+            int(one["number"]),
+            str(one["submitted"]),
+            str(one["status"]),
+            frozenset(map(str, one["modules"])),
+        )
+        for one in values
+    ]
 
 
 def _line(value: Mapping[str, Any]) -> str:
@@ -134,6 +163,7 @@ def _import_trial(
     unit: Unit, reader: _Reader, trial: JsonRow, done: ImportResult
 ) -> JsonRow | None:
     nct_id = parse_nct_id(trial.pop("nct_id"))
+    listed = _read_listed(nct_id, trial.pop("listed", ()))
     stored = unit.rows.stored_versions(nct_id)
     head, index, added, differs = None, 0, 0, False
     line = reader.next()
@@ -158,6 +188,8 @@ def _import_trial(
         done.versions += added
     elif not differs:
         done.known += 1
+    if listed and (added or not (index or stored)):
+        unit.listed.replace(nct_id, listed)
     return line
 
 

@@ -21,6 +21,7 @@ from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
+from tests.python.conftest import LISTED, fill_listed
 from tests.record.reconstructed import studies
 from tests.record.studies import study
 from tests.store.samples import HOSTILE, LOAD, OTHER, TRIAL, add, add_events, event, fill
@@ -74,6 +75,7 @@ def logical_dump(store: Store) -> dict[str, Any]:
             ]
             for nct_id in ids
         },
+        "listed": {nct_id: store.listed.index(nct_id) for nct_id in ids},
         "watches": [
             (one.name, one.origin, one.created, one.query, one.rules, one.trials)
             for one in store.watches.all()
@@ -141,6 +143,18 @@ def test_a_round_trip_gives_the_same_logical_dump(store: Store, empty: Store) ->
     assert lines_of(empty) == lines_of(full)
     assert empty.counts()["deliveries"] == 0
     print(f"\nround trip: {done.versions} versions of {done.trials} trials, the same dump")
+
+
+def test_versions_that_are_not_fetched_are_named_in_the_other_database_too(
+    full: Store, empty: Store
+) -> None:
+    fill_listed(full)
+    import_lines(empty, lines_of(full))
+    found = empty.listed.unfetched(NctId(LISTED))
+    assert [one.number for one in found] == [1, 2, 4]
+    assert logical_dump(empty) == logical_dump(full)
+    lines = map(json.loads, lines_of(full))
+    assert [line["nct_id"] for line in lines if "listed" in line and "nct_id" in line] == [LISTED]
 
 
 def test_a_repeated_import_stores_nothing(full: Store, empty: Store) -> None:

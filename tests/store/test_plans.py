@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import event as listen
 
+from ctsync.model import Kind
 from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.questions.operation.health_state import health_facts
 from ctsync.report.report import Window
@@ -73,6 +75,14 @@ QUESTIONS: dict[str, Callable[[Store], object]] = {
     "outbox": lambda s: s.outbox.deliveries(DeliveryState.PENDING, DeliveryState.PARKED),
     "heads": lambda s: s.trials.heads([TRIAL]),
 }
+
+
+def test_changes_of_a_kind_are_found_by_an_index(sqlite_store: Store) -> None:
+    """A kind of which there are few changes, or none, would else cost as much as all changes."""
+    events = sqlite_store.events
+    for wanted in (EventFilter(kinds=[Kind.MOVED]), EventFilter(kinds=[Kind.MOVED, Kind.OUTCOME])):
+        assert scans(sqlite_store, partial(events.find, wanted)) == []
+        assert scans(sqlite_store, partial(events.count, wanted)) == []
 
 
 @pytest.mark.slow

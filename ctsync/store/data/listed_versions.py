@@ -84,6 +84,15 @@ class ListedReads(Reads):
                 for row in connection.execute(statement)
             ]
 
+    def index(self, nct_id: NctId) -> list[ListedVersion]:
+        """Return the stored index of a trial, oldest first, also with versions that are fetched."""
+        statement = select(LISTED_VERSIONS).where(LISTED_VERSIONS.c.nct_id == nct_id)
+        with self._reading() as connection:
+            return [
+                ListedVersion(nct_id, row.number, row.submitted, row.status, frozenset(row.modules))
+                for row in connection.execute(statement.order_by(LISTED_VERSIONS.c.number))
+            ]
+
     def unfetched_counts(self, ids: Iterable[NctId]) -> dict[NctId, int]:
         """Return the number of such versions of each trial that has any."""
         statement = select(_UNFETCHED.c.nct_id, func.count()).group_by(_UNFETCHED.c.nct_id)

@@ -52,7 +52,7 @@ from ctsync.store.database.registry_tables import cursor_tables, listed_versions
 from ctsync.store.database.text_tables import text_tables
 from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, RowId, Timestamp
 
-HEAD_REVISION = "0006"
+HEAD_REVISION = "0008"
 """The newest migration. It is repeated here so that opening a database does not need alembic."""
 
 APPLICATION_ID = 0x63747379
@@ -306,6 +306,7 @@ EVENTS = Table(
     _Event,
     UniqueConstraint("to_snapshot_id", "path_key"),
     Index(None, "nct_id", "happened"),
+    Index(None, "kind", "happened"),  # a kind of which there are few changes, or none
     Index(None, "happened"),
     Index(None, "run_id"),
 )
