@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from ctsync.dates import SystemClock
+from ctsync.store.store import open_for_reading
 from tests.bench.cpu_time import cpu_seconds, least_of_python
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
@@ -23,6 +25,8 @@ pytestmark = pytest.mark.bench
 SQLALCHEMY = "import sqlalchemy"
 FEW, ALL = 50, 600
 ROUNDS = 5
+FIRST = 2
+"""The first load with nearly all trials: the two before it have few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Place:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of a command: its own folder, and the quickest pace allowed.
+        """The environment of a command: its own folder, with a settings file for the pace.
 
         An installed package has its bytecode; here the first run of a command writes it.
         """
@@ -45,7 +49,6 @@ class Place:
             "PYTHONPYCACHEPREFIX": str(self.folder / "bytecode"),
             "CTSYNC_DATABASE__URL": f"sqlite:///{self.folder / 'bench.db'}",
             "CTSYNC_REGISTRY_URL": self.registry.url,
-            "CTSYNC_REGISTRY__REQUESTS_PER_SECOND": "10",
             "HOME": str(self.folder),
         }
 
@@ -54,6 +57,13 @@ class Place:
         command = [sys.executable, "-m", "ctsync", *words]
         return cpu_seconds(command, self.environment, folder=self.folder)
 
+    def changed_in_last_run(self) -> int:
+        """Return the number of trials that the newest sync found changed."""
+        url = self.environment["CTSYNC_DATABASE__URL"]
+        with open_for_reading(url, clock=SystemClock()) as store:
+            run = store.runs.last()
+            return run.changed if run else 0
+
     def least(self, *words: str) -> float:
         """Return the least CPU time of a few runs of a command."""
         return min(self.cpu_seconds(*words) for _ in range(ROUNDS))
@@ -61,11 +71,15 @@ class Place:
 
 @contextmanager
 def following(corpus: Path, folder: Path, trials: int) -> Iterator[Place]:
-    """Follow trials of the real days, on the first of them."""
+    """Follow trials of the real days, from the first load that has nearly all of them."""
     catalogue = Catalogue.from_folder(corpus / "days")
+    catalogue.set_load(catalogue.loads[-1])
     chosen = sorted(catalogue.view().ids)[:trials]
+    catalogue.set_load(catalogue.loads[FIRST])
     with ReplayRegistry(catalogue) as registry:
         place = Place(registry, folder)
+        settings = "[registry]\nrequests_per_second = 10\n"
+        (folder / "ctsync.toml").write_text(settings, encoding="utf-8")
         listed = folder / "chosen.txt"
         listed.write_text("\n".join(chosen), encoding="utf-8")
         place.cpu_seconds("watch", "add", "--file", str(listed))
@@ -97,17 +111,20 @@ def test_the_cpu_time_of_commands_beside_the_import_of_sqlalchemy(
 def test_the_cpu_time_of_a_day_among_600_trials(corpus: Path, tmp_path: Path) -> None:
     unit = least_of_python(SQLALCHEMY)
     with following(corpus, tmp_path, ALL) as place:
-        first, *later = place.registry.catalogue.loads
-        taken = [place.cpu_seconds("sync")]
+        first, *later = place.registry.catalogue.loads[FIRST:]
+        taken, changes = [place.cpu_seconds("sync")], [0]
         for load in later:
             place.registry.catalogue.set_load(load)
             taken.append(place.cpu_seconds("sync"))
+            changes.append(place.changed_in_last_run())
     print(
         f"\nsync of {ALL} trials, {len(later)} days one by one after {first:%Y-%m-%d}: first "
         f"{taken[0]:.2f} s of CPU time, then least {min(taken[1:]):.2f} s, most "
         f"{max(taken[1:]):.2f} s, {sum(taken[1:]):.1f} s in all; beside the import of sqlalchemy "
         f"({unit:.3f} s) {sum(taken[1:]) / len(later) / unit:.1f} times a day"
     )
+    most, busy = max(zip(changes, taken, strict=True))
+    print(f"the day with most changes, {most}: {busy:.2f} s, {busy / unit:.1f} of it")
 
 
 def test_the_cpu_time_of_the_import_beside_a_bare_interpreter() -> None:
