@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-# modules that commands import late, such as the daemon, are imported by these
-PRELOADED = ["tests.cli.hostile_installation", "tests.cli.starters", "tests.faults.killed_runs"]
+# with all that a command imports when it runs
+PRELOADED = [
+    "ctsync.web.server.application",
+    "ctsync.web.server.listen",
+    "tests.cli.hostile_installation",
+    "tests.cli.starters",
+    "tests.faults.killed_runs",
+]
 # one list for all tests of a process: a second call replaces the first
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(PRELOADED)

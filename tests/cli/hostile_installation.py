@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -270,7 +271,7 @@ def _run(words: Sequence[str], env: Mapping[str, str], folder: Path, encoding: s
         io.FileIO(2, "w", closefd=False), encoding, "backslashreplace", write_through=True
     )
     if words[0] in {"daemon", "serve"}:
-        threading.Timer(DAEMON_SECONDS, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        threading.Thread(target=_stop_later, args=(words[0],), daemon=True).start()
     code: object = 1
     try:
         main(list(words), prog_name="ctsync")
@@ -278,6 +279,15 @@ def _run(words: Sequence[str], env: Mapping[str, str], folder: Path, encoding: s
         code = ended.code
     sys.stdout.flush()
     os._exit(code if isinstance(code, int) else 0)
+
+
+def _stop_later(command: str) -> None:
+    """Send SIGTERM to this process after a moment."""
+    # a busy server takes seconds to begin; the daemon handles signals without a handler
+    while command == "serve" and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        time.sleep(0.05)
+    time.sleep(DAEMON_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def copied(folder: Path, to: Path) -> Path:

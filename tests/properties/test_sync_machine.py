@@ -523,7 +523,7 @@ def sqlite_urls(migrated_file: Path, tmp_path: Path) -> Callable[[], str]:
 
 
 def test_the_store_equals_the_registry_after_a_clean_run(sqlite_urls: Callable[[], str]) -> None:
-    run_machine(sqlite_urls, examples=100, steps=12)
+    run_machine(sqlite_urls, examples=60, steps=12)
 
 
 @pytest.mark.soak

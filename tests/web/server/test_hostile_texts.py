@@ -69,7 +69,7 @@ def server_of(file: Path, texts: tuple[str, ...]) -> TestClient:
 
 
 @pytest.mark.slow  # it stores two versions of 245 trials
-@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.soak)])
 def test_no_text_of_a_record_or_an_address_becomes_markup(
     tmp_path: Path, migrated_file: Path, step: int
 ) -> None:
