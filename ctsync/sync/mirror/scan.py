@@ -171,7 +171,8 @@ class FullScan:
             now, observed = self.clock.now(), self.load.data_timestamp
             answer = Observation(nct_id, nct_id, study, now, observed)
             lacked = first_load(self.complete_load, never_found.get(nct_id))
-            seen, head = read(answer), heads.get(nct_id)
+            head = heads.get(nct_id)
+            seen = read(answer, head)
             self.keeping.take(
                 assessor.assess(nct_id, head, seen, awaited=lacked is not None, lacked=lacked)
             )
