@@ -56,7 +56,7 @@ CHANGE_COLUMNS = (
     Column("path", "place in the record", 40),
     Column("compare_url", "page of the registry that compares both versions", 20, is_link=True),
     Column("url", "page of the trial at the registry", 30, is_link=True),
-    Column("unfetched", "versions between both that the registry lists, not fetched", 10),
+    Column("unfetched", "number of versions between both that are not fetched", 10),
 )
 VERSION_COLUMNS = (
     Column("nct_id", "NCT id", 13),

@@ -68,7 +68,7 @@ COLUMNS = (
     Column("url", "page of the trial at the registry", 20),
     Column("context", "the past of the trial and its sponsor, and base rates, separated by |", 50),
     Column("flags", "flags of the trial on the day of the report, with semicolons between", 40),
-    Column("unfetched", "versions before this one that the registry lists, not fetched", 10),
+    Column("unfetched", "number of versions before it that are not fetched", 10),
 )
 """The columns in their order. New columns are added at the end."""
 
