@@ -11,7 +11,7 @@ from typing import Literal
 from ctsync.dates import PartialDate
 from ctsync.errors import UsageError
 from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent
-from ctsync.questions.portfolio.find import find
+from ctsync.questions.portfolio.find import FindQuestion, trials_found
 from ctsync.questions.portfolio.flags import flag_day
 from ctsync.questions.portfolio.portfolio_filter import (
     FacetRow,
@@ -254,7 +254,7 @@ def trials_that_meet(
     if not conditions:
         return trials
     ids = frozenset(trial.nct_id for trial in trials)
-    met = {one.nct_id for one in find(store, conditions, today=as_of, among=ids)}
+    met = frozenset(trials_found(store, FindQuestion(conditions, among=ids), today=as_of))
     return [trial for trial in trials if trial.nct_id in met]
 
 

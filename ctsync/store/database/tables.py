@@ -14,7 +14,7 @@ failures        the quarantine: trials that could not be checked or stored
 cursors         the progress of a scan of the registry; cursor_pages: the trials that it saw
 deliveries      the outbox: one row per event and recipient
 trial_facts     what a portfolio, the flags and a forecast need of a trial's newest record
-text_values     the text index: each text of the searched fields; text_bodies: the records in it;
+text_values     the text index: the texts of the searched fields; text_bodies: the records in it;
                 text_places: which record has which text. `ctsync db index-text` fills them, and
                 creates text_words
 ctsync_marks    facts about the database itself, such as that it belongs to ctsync
@@ -52,7 +52,7 @@ from ctsync.store.database.registry_tables import cursor_tables, listed_versions
 from ctsync.store.database.text_tables import text_tables
 from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, RowId, Timestamp
 
-HEAD_REVISION = "0006"
+HEAD_REVISION = "0007"
 """The newest migration. It is repeated here so that opening a database does not need alembic."""
 
 APPLICATION_ID = 0x63747379

@@ -7,7 +7,12 @@ from ctsync.questions.changes.changes import newest_changes
 from ctsync.questions.changes.filters import last_report_end, parse_phase, require_sponsor
 from ctsync.questions.parameters import BEGINNING
 from ctsync.questions.portfolio.base_rates import rates_in_use
-from ctsync.questions.portfolio.find import FoundTrial, find, unfetched_note_of_search
+from ctsync.questions.portfolio.find import (
+    FindQuestion,
+    FoundTrial,
+    find_trials,
+    unfetched_note_of_search,
+)
 from ctsync.questions.portfolio.flags import FlagQuestion, TrialFlagRow, find_flags
 from ctsync.questions.portfolio.forecast import (
     Expectation,
@@ -80,13 +85,14 @@ def _find(call: ToolCall) -> ToolRows:
     watch = given.text("watch")
     require_watch(call.store, watch)
     ever, as_of = given.flag("ever"), given.day("as_of")
-    found = find(call.store, wanted, today=call.today, ever=ever, as_of=as_of, watch=watch)
+    question = FindQuestion(wanted, ever, as_of, watch)
+    found = find_trials(call.store, question, today=call.today, skip=given.skip())
     note = unfetched_note_of_search(call.store, ever=ever, as_of=as_of, watch=watch)
 
     def fact(row: FoundTrial) -> FactKey:
         return FactKey(row.nct_id, row.to_version)
 
-    return page_of(found, call, fact, notes=[note] if note else [])
+    return page_of(found, call, fact, notes=[note] if note else [], is_skipped=True)
 
 
 def _portfolio(call: ToolCall) -> ToolRows:
