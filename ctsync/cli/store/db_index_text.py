@@ -47,7 +47,8 @@ def index_text(app: App, *, drop: bool, detail: str | None, as_json: bool) -> No
         show_json(TextIndexRow(size.records, size.texts, size.damaged, size.bytes))
     if size.damaged:
         tell(f"{counted(size.damaged, 'damaged record')} left out; see: ctsync check")
+    changed = "grew" if size.bytes >= 0 else "shrank"
     tell(
         f"the text index has {counted(size.records, 'record')} and {counted(size.texts, 'text')}; "
-        f"the database grew by {size.bytes:,} bytes"
+        f"the database {changed} by {abs(size.bytes):,} bytes"
     )

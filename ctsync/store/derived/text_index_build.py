@@ -20,7 +20,7 @@ _BEFORE_ALL = "0:"
 
 @dataclass(frozen=True, slots=True)
 class TextIndexSize:
-    """What the text index holds, and the bytes by which the database grew.
+    """What the text index holds, and the bytes by which the database grew; negative: it shrank.
 
     `damaged` counts the records that cannot be read.
     """
@@ -45,7 +45,7 @@ def build_text_index(
     UsageError without FTS5.
     """
     with store.writer(holder=_HOLDER):
-        before = size_of(store)
+        before = _used_bytes(store)
         with store.view() as connection:
             in_use = detail_in_use(connection)
             is_damaged = text_index_problem(connection) is not None
@@ -71,7 +71,7 @@ def build_text_index(
                 records=connection.scalar(select(func.count()).select_from(TEXT_BODIES)) or 0,
                 texts=connection.scalar(select(func.count()).select_from(TEXT_VALUES)) or 0,
                 damaged=done - added,
-                bytes=size_of(store) - before,
+                bytes=_used_bytes(store) - before,
             )
 
 
@@ -79,6 +79,21 @@ def drop_text_index(store: Store) -> bool:
     """Delete the text index, and return whether there was one. Holds the writer lock."""
     with store.writer(holder=_HOLDER), store.unit() as unit:
         return unit.texts.drop()
+
+
+def _used_bytes(store: Store) -> int:
+    """Return the size of the database without free pages, and without SQLite's log.
+
+    The log of a build can be larger than the index, and is emptied later.
+    """
+    if store.file is None:
+        return size_of(store)
+    with store.view() as connection:
+        pages, free, size = (
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+    return int(pages - free) * int(size)
 
 
 def _missing(store: Store) -> int:
