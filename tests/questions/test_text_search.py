@@ -131,6 +131,7 @@ def test_words_are_found_with_and_without_the_index(store: Store) -> None:
     assert numbers(store, "condition~cancer", "country=France", "status=RECRUITING") == [1]
 
 
+@pytest.mark.slow
 def test_an_index_without_the_order_of_words_gives_the_same_answers(store: Store) -> None:
     keep_trials(store)
     scanned = answers(store)
@@ -161,6 +162,7 @@ def test_an_index_keeps_its_detail_until_another_is_asked_for(
     assert {asked: numbers(store, asked) for asked in EXPECTED} == EXPECTED
 
 
+@pytest.mark.slow
 def test_the_count_is_that_of_the_results_and_pages_leave_out_none(store: Store) -> None:
     keep_trials(store)
     keep_history(
