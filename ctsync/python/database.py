@@ -31,10 +31,10 @@ from ctsync.questions.operation.runs import RunRow, latest_runs, run_row
 from ctsync.questions.parameters import BEGINNING
 from ctsync.questions.portfolio.base_rates import rates_in_use
 from ctsync.questions.portfolio.find import (
+    FindQuestion,
     FoundTrial,
-    find,
-    scan_note,
-    unfetched_note_of_search,
+    first_results,
+    search_notes,
 )
 from ctsync.questions.portfolio.flags import FlagQuestion, TrialFlagRow, find_flags
 from ctsync.questions.portfolio.forecast import (
@@ -275,12 +275,14 @@ class TrialDatabase:
         ever: bool = False,
         as_of: date | str | None = None,
         watch: str | None = None,
+        limit: int | None = None,
     ) -> Rows[FoundTrial]:
         """Find trials by the values of their versions; `ctsync find --help` lists the fields.
 
         All conditions must be met. `ever` searches all versions, not only the newest; `as_of`
         searches the records as they were at the end of that day. Without a text index (`ctsync db
         index-text`), a condition such as "condition~lung cancer" is compared with each record.
+        `limit` keeps the first results, in order of the trials' ids; a note has their total.
 
             >>> [(row.nct_id, row.days) for row in db.find("status=SUSPENDED", ever=True)]
             [('NCT02025543', 294), ('NCT03693833', 91), ('NCT04161976', 44)]
@@ -288,12 +290,12 @@ class TrialDatabase:
         wanted = [read_condition(text) for text in conditions]
         require_watch(self._store, watch)
         day = None if as_of is None else arguments.day(as_of)
-        found = find(self._store, wanted, today=self._today(), ever=ever, as_of=day, watch=watch)
-        notes = (
-            scan_note(self._store, wanted),
-            unfetched_note_of_search(self._store, ever=ever, as_of=day, watch=watch),
-        )
-        return Rows(FoundTrial, list(found), notes=[note for note in notes if note])
+        question, most = FindQuestion(wanted, ever, day, watch), arguments.limit(limit)
+        found, total = first_results(self._store, question, today=self._today(), limit=most)
+        notes = search_notes(self._store, question)
+        if total > len(found):
+            notes.append(f"the first {len(found):,} of {total:,} results")
+        return Rows(FoundTrial, found, notes=notes)
 
     def flags(
         self,

@@ -33,7 +33,6 @@ from ctsync.store.admin.stored_times import StoredTimeReads
 from ctsync.store.bodies.reader import BodyReads, Dictionaries
 from ctsync.store.bodies.writer import BodyWrites
 from ctsync.store.data.bulk_reads import BulkReads
-from ctsync.store.data.condition_sql import SearchReads
 from ctsync.store.data.cursors import CursorReads, CursorWrites
 from ctsync.store.data.event_rewrites import EventRewrites
 from ctsync.store.data.events import EventReads, EventWrites
@@ -74,6 +73,7 @@ from ctsync.store.derived.portfolio_heads import PortfolioReads
 from ctsync.store.derived.revision import RevisionReads
 from ctsync.store.derived.text_index import TextIndexReads, TextIndexWrites
 from ctsync.store.derived.trial_facts import FactReads, FactWrites
+from ctsync.store.derived.trial_search import SearchReads
 
 log = logging.getLogger(__name__)
 

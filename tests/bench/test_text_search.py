@@ -7,22 +7,34 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
+from itertools import islice, product
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from ctsync.dates import SystemClock
 from ctsync.model import NctId
-from ctsync.questions.portfolio.find import find
+from ctsync.questions.portfolio.find import (
+    FindQuestion,
+    FoundTrial,
+    count_found,
+    find_trials,
+)
 from ctsync.record.rules.conditions import read_condition
 from ctsync.store.admin.copy import copy_database
+from ctsync.store.derived.text_index import TextDetail
 from ctsync.store.derived.text_index_build import build_text_index
+from ctsync.store.derived.trial_search import VersionSearch
 from ctsync.store.store import Store, open_store
 from tests.bench.made_registry import write_archive
 from tests.conftest import PostgresServer
@@ -31,6 +43,7 @@ pytestmark = pytest.mark.bench_registry
 
 TRIALS = int(os.environ.get("CTSYNC_BENCH_TRIALS", "100000"))
 TODAY = date(2026, 10, 2)
+PAGE = 50
 ROOT = Path(__file__).parents[2]
 
 
@@ -74,29 +87,71 @@ def questions(store: Store) -> list[list[str]]:
     ]
 
 
+WAYS: list[dict[str, Any]] = [{}, {"as_of": date(2012, 1, 1)}, {"ever": True}]
+
+
 def measure(url: str) -> None:
+    """Print the cost of a page and of a count, as multiples of a plain count of all heads."""
     kind = url.partition(":")[0]
     with open_store(url, clock=SystemClock()) as store:
         asked = [list(map(read_condition, typed)) for typed in questions(store)]
+        every = VersionSearch(newest=True)
+        plain = least(lambda: list(store.search.newest((), every)))
+        print(f"{kind}: {plain:.3f} s to read the id of every trial")
+        for way, conditions in product(WAYS, asked):
+            question = FindQuestion(conditions, **way)
+            page = least(partial(read_page, store, question))
+            count = least(partial(count_found, store, question, today=TODAY))
+            found = count_found(store, question, today=TODAY)
+            words = " ".join(f"{one.term.name}{one.operator}{one.values}" for one in conditions)
+            print(f"{kind}: page {page:.3f} s ({page / plain:.1f}), count {count:.3f} s "
+                  f"({count / plain:.1f}), {found:,} found, {way}: {words}")  # fmt: skip
+
+
+def build(url: str, detail: TextDetail) -> None:
+    with open_store(url, clock=SystemClock()) as store:
+        began = time.process_time()
+        size = build_text_index(store, detail)
+        print(f"\n{detail}: built in {time.process_time() - began:.0f} s: {size}")
+
+
+def read_page(store: Store, question: FindQuestion) -> list[FoundTrial]:
+    return list(islice(find_trials(store, question, today=TODAY), PAGE + 1))
+
+
+def least(ask: Callable[[], Any], rounds: int = 2) -> float:
+    """Return the least seconds of a few calls, waiting for a server included."""
+    times = []
+    for _ in range(rounds):
         began = time.perf_counter()
-        size = build_text_index(store)
-        print(f"\n{kind}: index built in {time.perf_counter() - began:.0f} s: {size}")
-        for ever in (False, True):
-            for conditions in asked:
-                began = time.perf_counter()
-                found = list(find(store, conditions, today=TODAY, ever=ever))
-                took = time.perf_counter() - began
-                words = " ".join(f"{one.term.name}{one.operator}{one.values}" for one in conditions)
-                print(f"{kind}: {took:.2f} s, {len(found):,} found, ever={ever}: {words}")
+        ask()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+@pytest.mark.parametrize("detail", TextDetail)
+def test_the_share_of_the_index_in_a_sqlite_file(
+    mirrored: Path, tmp_path: Path, detail: TextDetail
+) -> None:
+    file = tmp_path / "indexed.db"
+    shutil.copy(mirrored, file)
+    build(f"sqlite:///{file}", detail)
+    with sqlite3.connect(file) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    share = file.stat().st_size / mirrored.stat().st_size - 1
+    print(f"{detail}: the index adds {share:.0%} to the file")
+    assert share > 0
 
 
 def test_the_cost_of_searches_in_a_sqlite_file(mirrored: Path) -> None:
     print(f"\n{TRIALS:,} trials, {mirrored.stat().st_size:,} bytes without the index")
+    build(f"sqlite:///{mirrored}", TextDetail.FULL)
     measure(f"sqlite:///{mirrored}")
 
 
 def test_the_cost_of_searches_in_postgresql(mirrored: Path, postgres: PostgresServer) -> None:
     url = postgres.new_database()
     copy_database(f"sqlite:///{mirrored}", url, clock=SystemClock())
+    build(url, TextDetail.FULL)
     measure(url)
     postgres.drop(url)

@@ -14,6 +14,7 @@ from tests.cli.terminal import at_a_terminal
 from tests.conftest import StillClock
 from tests.record.reconstructed import studies
 from tests.record.studies import site, study
+from tests.registry_fixtures import an_id
 from tests.sync.histories import keep_history
 
 SUSPENDED = "NCT03693833"
@@ -72,7 +73,23 @@ def test_words_of_a_record_are_found_with_and_without_the_index(shell: Shell, ke
     listed = shell.run("find", "condition!=none", "condition~pain|flu|cold|cough").stdout
     assert listed.endswith("condition Cold, Cough, Flu and 1 more\n")
     assert shell.run("find", "eligibility=none").stdout.endswith("\t\n")
+    smaller = shell.run("db", "index-text", "--detail", "words")
+    assert "the text index has 2 records and " in smaller.stderr
+    assert "the database shrank by " in smaller.stderr or "grew by 0 bytes" in smaller.stderr
+    assert shell.run("find", "condition~lung", "--ever").stdout == scanned.stdout
     assert "the text index is deleted" in shell.run("db", "index-text", "--drop").stderr
+
+
+def test_the_first_results_are_listed_with_their_total(shell: Shell, kept: Store) -> None:
+    for number in range(1, 4):
+        keep_history(kept, [study(protocolSection__identificationModule__nctId=an_id(number))])
+    some = shell.run("find", "nct!=none", "--limit", "2")
+    assert len(some.stdout.splitlines()) == 1 + 2
+    assert some.stderr == "the first 2 of 3 results; without --limit all are shown\n"
+    assert [one["nct_id"] for one in shell.json("find", "nct!=none", "--limit", "1", "--json")] == [
+        an_id(1)
+    ]
+    assert shell.run("find", "nct!=none", "--limit", "3").stderr == "3 trials\n"
 
 
 def test_the_help_names_every_field(shell: Shell) -> None:

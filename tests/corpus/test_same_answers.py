@@ -67,7 +67,8 @@ def days_url(followed_days: Path, tmp_path_factory: pytest.TempPathFactory) -> s
     url = f"sqlite:///{shutil.copy(followed_days, tmp_path_factory.mktemp('faces'))}"
     with open_store(url, clock=StillClock()) as store:
         refresh_facts(store)
-        trials = _trials(TrialDatabase(store, settings=Settings(), clock=StillClock()))
+        db = TrialDatabase(store, context=True, thresholds=Thresholds, clock=StillClock())
+        trials = _trials(db)
         with store.unit() as unit:
             for nct_id in map(NctId, trials):
                 unit.listed.replace(nct_id, _index_of(nct_id, store.versions.of(nct_id)))

@@ -16,7 +16,7 @@ from ctsync.errors import UsageError
 from ctsync.model import JsonObject
 from ctsync.questions.portfolio.find import FoundTrial, find
 from ctsync.record.rules.conditions import RECORD_TERMS, FieldCondition, read_condition
-from ctsync.store.derived.text_index import TextIndexReads
+from ctsync.store.derived.text_index import TextDetail, TextIndexReads
 from ctsync.store.derived.text_index_build import build_text_index
 from ctsync.store.store import Store
 from tests.record.studies import study
@@ -99,11 +99,14 @@ def counter() -> Iterator[dict[str, int]]:
 
 
 @pytest.mark.usefixtures("records_in_memory")
+@pytest.mark.parametrize(
+    "detail", [TextDetail.FULL, pytest.param(TextDetail.WORDS, marks=pytest.mark.slow)]
+)
 def test_a_search_gives_one_answer_with_and_without_the_index(
-    store: Store, counter: dict[str, int]
+    store: Store, counter: dict[str, int], detail: TextDetail
 ) -> None:
     numbers = count(1)
-    build_text_index(store)
+    build_text_index(store, detail)
 
     @settings(
         max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

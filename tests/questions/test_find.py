@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctsync.dates import PartialDate
-from ctsync.model import JsonObject, NctId, Source
-from ctsync.questions.portfolio.find import FoundTrial, find, ids_that_meet
+from ctsync.model import JsonObject, NctId, Source, Version
+from ctsync.questions.portfolio.find import FindQuestion, FoundTrial, find, trials_found
+from ctsync.questions.trial.version_dates import version_on
 from ctsync.record.rules.conditions import read_condition
 from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
@@ -23,20 +24,15 @@ from tests.security.attacks import ATTACKS
 from tests.sync.histories import keep_history, leave
 
 TODAY = date(2026, 3, 13)
-
-
-class EveryTrial(frozenset[NctId]):
-    """A set that has any trial."""
-
-    def __contains__(self, _: object) -> bool:
-        return True
+_DAY = len("2020-01-01")
 
 
 def found(store: Store, *conditions: str, today: date = TODAY, **how: Any) -> list[FoundTrial]:
     wanted = [read_condition(text) for text in conditions]
     rows = list(find(store, wanted, today=today, **how))
     if not how:  # a portfolio asks for the same trials without their results
-        assert ids_that_meet(store, wanted, among=EveryTrial()) == {one.nct_id for one in rows}
+        trials = list(trials_found(store, FindQuestion(wanted)))
+        assert trials == list(dict.fromkeys(one.nct_id for one in rows))
     return rows
 
 
@@ -83,6 +79,29 @@ def test_as_of_a_day_uses_the_versions_of_that_day(store: Store) -> None:
     assert {day: len(found(store, "status=SUSPENDED", as_of=asked[day])) for day in days} == days
     (then,) = found(store, "status=SUSPENDED", as_of=date(2020, 4, 16))
     assert (then.days, then.is_open) == (31, True)
+
+
+@pytest.mark.slow
+def test_a_search_of_a_day_agrees_with_the_version_of_that_day(store: Store) -> None:
+    posts = ["2020-01-01", "2020-03", "2020", "2019-12-31", "2020-05-07"]
+    for number, source in enumerate((Source.HISTORY, Source.LIVE), 1):
+        days = posts if source is Source.HISTORY else [one for one in posts if len(one) == _DAY]
+        keep_history(
+            store,
+            [made(number, posted=day, enrollment=counted(n)) for n, day in enumerate(days, 1)],
+            source=source,
+        )
+    ends = ["2019-12-31", "2020-01-01", "2020-03-31", "2020-05-07", "2020-12-31"]
+    for day in (date.fromisoformat(end) + timedelta(days=n) for end in ends for n in (-1, 0)):
+        expected = []
+        for nct_id in store.trials.stored_ids():
+            then = version_on(store.versions.of(NctId(nct_id)), day)
+            if isinstance(then, Version):
+                expected.append((nct_id, then.key.enrollment))
+        rows = found(store, "enrollment>0", as_of=day)
+        assert [(one.nct_id, one.values["enrollment"]) for one in rows] == expected
+        for _, count in expected:
+            assert ids(store, f"enrollment={count}", as_of=day)
 
 
 def test_one_version_must_meet_all_conditions(store: Store) -> None:

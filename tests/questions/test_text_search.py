@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from itertools import product
 from typing import Any
@@ -12,13 +13,20 @@ from sqlalchemy import delete, text, update
 
 from ctsync.errors import UsageError
 from ctsync.model import JsonObject, NctId
-from ctsync.questions.portfolio.find import FoundTrial, find, scan_note
+from ctsync.questions.portfolio.find import (
+    FindQuestion,
+    FoundTrial,
+    count_found,
+    find,
+    find_trials,
+    scan_note,
+)
 from ctsync.record.compare.canonical import canonicalize
 from ctsync.record.rules.conditions import RECORD_TERMS, read_condition
 from ctsync.store.admin.check import check
 from ctsync.store.admin.copy import contents, copy_database
 from ctsync.store.database.tables import BODIES, TEXT_BODIES, TEXT_PLACES, TEXT_VALUES
-from ctsync.store.derived.text_index import MARK
+from ctsync.store.derived.text_index import MARK, TextDetail
 from ctsync.store.derived.text_index_build import build_text_index, drop_text_index
 from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
@@ -124,6 +132,59 @@ def test_words_are_found_with_and_without_the_index(store: Store) -> None:
 
 
 @pytest.mark.slow
+def test_an_index_without_the_order_of_words_gives_the_same_answers(store: Store) -> None:
+    keep_trials(store)
+    scanned = answers(store)
+    build_text_index(store, TextDetail.WORDS)
+    assert store.texts.detail() is TextDetail.WORDS
+    assert {asked: numbers(store, asked) for asked in EXPECTED} == EXPECTED
+    assert answers(store) == scanned
+    assert numbers(store, 'eligibility!~"ecog 0"') == [2, 3]
+    keep_history(store, [made(4, **{CRITERIA: "no ECOG 0, but 1"}), made(4)])
+    assert numbers(store, 'eligibility~"ecog 0"') == [1]
+    assert numbers(store, 'eligibility~"ecog 0"', ever=True) == [1, 4]
+
+
+@pytest.mark.slow
+def test_an_index_keeps_its_detail_until_another_is_asked_for(
+    store: Store, migrated_url: str
+) -> None:
+    keep_trials(store)
+    build_text_index(store, TextDetail.WORDS)
+    with store.unit() as unit:
+        unit.connection.execute(delete(TEXT_BODIES))
+    assert len(check(migrated_url)) == 1
+    build_text_index(store)
+    assert store.texts.detail() is TextDetail.WORDS
+    build_text_index(store, TextDetail.FULL)
+    assert store.texts.detail() is TextDetail.FULL
+    assert check(migrated_url) == []
+    assert {asked: numbers(store, asked) for asked in EXPECTED} == EXPECTED
+
+
+@pytest.mark.slow
+def test_the_count_is_that_of_the_results_and_pages_leave_out_none(store: Store) -> None:
+    keep_trials(store)
+    keep_history(
+        store, [made(4, posted=f"2020-0{1 + n}-01", **one) for n, one in enumerate(TRIALS)]
+    )
+    keep_history(store, [made(5, posted=f"2020-0{1 + n}-01", **TRIALS[n % 2]) for n in range(4)])
+    asked = ("condition~cancer", "condition!~lung", 'eligibility~"ecog 0"', "sponsor~novart")
+    ways: list[dict[str, Any]] = [{}, {"ever": True}, {"as_of": date(2020, 2, 15)}]
+    for detail in (None, *TextDetail):
+        if detail is not None:
+            build_text_index(store, detail)
+        for text_asked, way in product(asked, ways):
+            question = FindQuestion([read_condition(text_asked)], **way)
+            rows = list(find_trials(store, question, today=TODAY))
+            assert count_found(store, question, today=TODAY) == len(rows) > 0
+            for number, row in enumerate(rows, 1):
+                rest = replace(question, after=(row.nct_id, row.from_version))
+                assert list(find_trials(store, rest, today=TODAY)) == rows[number:]
+            assert list(find_trials(store, question, today=TODAY, skip=1)) == rows[1:]
+
+
+@pytest.mark.slow
 def test_the_answer_has_the_texts_that_match_and_no_criteria(store: Store) -> None:
     keep_trials(store)
     asked = ("condition~cancer|breast", "eligibility~ecog", "country!=Italy", "status=RECRUITING")
@@ -209,8 +270,8 @@ def test_a_dropped_index_leaves_no_row_and_can_be_built_again(store: Store) -> N
 def test_an_unfinished_build_is_not_used_and_is_continued(store: Store) -> None:
     keep_trials(store)
     with store.unit() as unit:
-        unit.texts.create()
-        unit.texts.add(unit.texts.missing("0:", limit=1))
+        detail = unit.texts.create()
+        unit.texts.add(unit.texts.missing("0:", limit=1), detail)
     assert not store.texts.is_in_use()
     assert numbers(store, "condition~cancer") == [1, 2]
     assert build_text_index(store).records == 3

@@ -11,8 +11,7 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import DayParam
 from ctsync.cli.terminal_table import show_table
-from ctsync.questions.portfolio.find import FoundTrial, scan_note, unfetched_note_of_search
-from ctsync.questions.portfolio.find import find as search
+from ctsync.questions.portfolio.find import FindQuestion, FoundTrial, first_results, search_notes
 from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.enum_words import key_field_words
 from ctsync.record.rules.conditions import field_named, read_condition
@@ -32,6 +31,7 @@ _SHOWN_ITEMS = 3
     help="Search the records as they were at the end of this day.",
 )
 @click.option("--watch", help="Only trials of this watch.")
+@click.option("--limit", type=click.IntRange(min=1), help="List at most this many results.")
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON array of the trials found.")
 @pass_app
 def find(
@@ -41,6 +41,7 @@ def find(
     ever: bool,
     as_of: date | None,
     watch: str | None,
+    limit: int | None,
     as_json: bool,
 ) -> None:
     """Find trials by the values of their versions.
@@ -79,15 +80,12 @@ def find(
     wanted = [read_condition(text) for text in conditions]
     with app.store() as store:
         require_watch(store, watch)
-        for note in (
-            scan_note(store, wanted),
-            unfetched_note_of_search(store, ever=ever, as_of=as_of, watch=watch),
-        ):
-            if note:
-                tell(note)
-        found = list(
-            search(store, wanted, today=app.clock.now().date(), ever=ever, as_of=as_of, watch=watch)
-        )
+        question = FindQuestion(wanted, ever, as_of, watch)
+        for note in search_notes(store, question):
+            tell(note)
+        found, total = first_results(store, question, today=app.clock.now().date(), limit=limit)
+    if total > len(found):
+        tell(f"the first {len(found):,} of {total:,} results; without --limit all are shown")
     if as_json:
         show_json(found)
         return
@@ -108,7 +106,8 @@ def find(
         ],
         drop=("VERSIONS", *first),
     )
-    tell(counted(len({one.nct_id for one in found}), "trial"))
+    if total == len(found):
+        tell(counted(len({one.nct_id for one in found}), "trial"))
 
 
 def _versions(one: FoundTrial) -> str:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from itertools import groupby
-from operator import attrgetter
-from typing import Any
+from itertools import groupby, islice
+from typing import Any, NamedTuple, TypeVar
 
-import orjson
-
-from ctsync.errors import CorruptBody, UsageError
-from ctsync.model import JsonObject, NctId
+from ctsync.errors import UsageError
+from ctsync.model import NctId
+from ctsync.questions.portfolio.searched_records import SearchedRecords
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.rules.conditions import FieldCondition
-from ctsync.record.rules.record_search import RecordCondition, record_items
 from ctsync.record.value_text import counted
-from ctsync.store.data.condition_sql import Candidate, NewestVersion
+from ctsync.store.derived.text_index import TextDetail
+from ctsync.store.derived.trial_search import Candidate, VersionOutline, VersionSearch
 from ctsync.store.store import Store
 
-log = logging.getLogger(__name__)
+ItemT = TypeVar("ItemT")
+_FIRST_CHUNK, _LARGEST_CHUNK = 25, 200
 
 MOST_CONDITIONS = 50
 """The most conditions of one search: SQLite limits the depth of an expression."""
@@ -60,6 +58,29 @@ class FoundTrial:
         return self.until is None
 
 
+@dataclass(frozen=True, slots=True)
+class FindQuestion:
+    """Which trials to find, and in which versions.
+
+    By default, the newest version of a trial must meet all `conditions`. With `ever`, any version
+    counts, and each run of matching versions is a result. With `as_of`, the search uses the
+    versions of that day: later versions are left out. The trials are all, those of a watch, or only
+    those of `among`. `after` is a result by trial and first version: the answer continues after it.
+    """
+
+    conditions: Sequence[FieldCondition]
+    ever: bool = False
+    as_of: date | None = None
+    watch: str | None = None
+    among: Collection[NctId] | None = None
+    after: tuple[NctId, int] | None = None
+
+    @property
+    def is_of_newest(self) -> bool:
+        """Whether only the newest versions are searched."""
+        return not self.ever and self.as_of is None
+
+
 def find(
     store: Store,
     conditions: Sequence[FieldCondition],
@@ -70,42 +91,100 @@ def find(
     watch: str | None = None,
     among: Collection[NctId] | None = None,
 ) -> Iterator[FoundTrial]:
-    """Find the trials whose newest version meets all conditions, in order of their ids.
-
-    With `ever`, any version counts, and each run of matching versions is a result. With `as_of`,
-    the search uses the versions of that day: later versions are left out. Without a text index,
-    conditions on record fields are compared with the records themselves: see `scan_note`. The
-    trials are all, those of a watch, or only those of `among`.
+    """Find the trials that meet all conditions, in order of their ids: see `FindQuestion`.
 
     Raises UsageError for more than MOST_CONDITIONS conditions.
     """
-    require_few(conditions)
-    newest = not ever and as_of is None
-    by_index = _asks_records(conditions) and store.texts.is_in_use()
-    candidates = store.search.candidates(conditions, newest=newest, watch=watch, by_index=by_index)
-    records = _Records(store, () if by_index else conditions)
-    for nct_id, versions in groupby(candidates, key=attrgetter("nct_id")):
-        if among is None or nct_id in among:
-            yield from _results(
-                list(versions), as_of or today, records, is_past=as_of is not None, ever=ever
-            )
+    return find_trials(store, FindQuestion(conditions, ever, as_of, watch, among), today=today)
 
 
-def ids_that_meet(
-    store: Store, conditions: Sequence[FieldCondition], *, among: Collection[NctId]
-) -> frozenset[NctId]:
-    """Return the trials of `among` whose newest version meets all conditions.
+def find_trials(
+    store: Store, question: FindQuestion, *, today: date, skip: int = 0
+) -> Iterator[FoundTrial]:
+    """Answer a question, without the first `skip` results. Nothing is read before it is asked for.
 
-    These are the trials that `find` finds, but only their newest versions are read. Raises
-    UsageError for more than MOST_CONDITIONS conditions.
+    Without a text index, conditions on record fields are compared with the records themselves: see
+    `scan_note`. Raises UsageError for more than MOST_CONDITIONS conditions.
     """
-    require_few(conditions)
-    by_index = _asks_records(conditions) and store.texts.is_in_use()
-    records = _Records(store, () if by_index else conditions)
-    return frozenset(
-        one.nct_id
-        for one in store.search.newest(conditions, by_index=by_index)
-        if one.nct_id in among and records.meet(one)
+    require_few(question.conditions)
+    spans = islice(_spans_found(store, question, _records(store, question), today), skip, None)
+    records = _records(store, question)
+    for some in _in_chunks(spans):
+        records.load([span.versions[span.end - 1] for span in some])
+        for span in some:
+            yield _found_trial(span, records)
+
+
+def count_found(store: Store, question: FindQuestion, *, today: date) -> int:
+    """Count all results of a question, whatever its `after`. Raises UsageError as `find` does."""
+    require_few(question.conditions)
+    asked = replace(question, after=None)
+    search, records = _search(store, asked), _records(store, asked)
+    if records.compares or asked.among is not None:
+        return sum(1 for _ in _spans_found(store, asked, records, today))
+    if asked.is_of_newest:
+        return sum(1 for _ in store.search.newest(asked.conditions, search))
+    total = 0
+    for versions in store.search.outlines(asked.conditions, search):
+        days = versions if asked.as_of is None else stands_from(versions)
+        matches = [one.matches for one in versions]
+        total += len(_runs(_known(days, asked), matches.__getitem__, ever=asked.ever))
+    return total
+
+
+def first_results(
+    store: Store, question: FindQuestion, *, today: date, limit: int | None = None
+) -> tuple[list[FoundTrial], int]:
+    """Return the first `limit` results, by default all, and how many there are in all."""
+    most = None if limit is None else limit + 1
+    found = list(islice(find_trials(store, question, today=today), most))
+    if limit is None or len(found) <= limit:
+        return found, len(found)
+    return found[:limit], count_found(store, question, today=today)
+
+
+def search_notes(store: Store, question: FindQuestion) -> list[str]:
+    """Return sentences for the user about how the search is done, and what it does not see."""
+    notes = (
+        scan_note(store, question.conditions),
+        unfetched_note_of_search(
+            store, ever=question.ever, as_of=question.as_of, watch=question.watch
+        ),
+    )
+    return [note for note in notes if note]
+
+
+def trials_found(store: Store, question: FindQuestion) -> Iterator[NctId]:
+    """Find the trials of the results, in order, each once. Reads no values to show."""
+    require_few(question.conditions)
+    records, among = _records(store, question), question.among
+    if question.is_of_newest and not records.compares:  # no other version needs to be read
+        for nct_id in store.search.newest(question.conditions, _search(store, question)):
+            if among is None or nct_id in among:
+                yield nct_id
+        return
+    no_day = date.max  # of the day, only the length of a result depends
+    spans = _spans_found(store, question, records, no_day)
+    for nct_id, _ in groupby(span.versions[0].nct_id for span in spans):
+        yield nct_id
+
+
+def _detail(store: Store, question: FindQuestion) -> TextDetail | None:
+    asks = _asks_records(question.conditions) and store.texts.is_in_use()
+    return store.texts.detail() if asks else None
+
+
+def _records(store: Store, question: FindQuestion) -> SearchedRecords:
+    return SearchedRecords.of(store, question.conditions, _detail(store, question))
+
+
+def _search(store: Store, question: FindQuestion) -> VersionSearch:
+    return VersionSearch(
+        newest=question.is_of_newest,
+        by_day=question.as_of,
+        watch=question.watch,
+        start=question.after[0] if question.after else None,
+        detail=_detail(store, question),
     )
 
 
@@ -146,83 +225,129 @@ def _asks_records(conditions: Sequence[FieldCondition]) -> bool:
     return any(one.term.is_of_record for one in conditions)
 
 
-class _Records:
-    """Compares conditions with the records of versions. Each record is read once in a row."""
+class _Span(NamedTuple):
+    """Versions of a trial in a row that match: from `first`, before `end`."""
 
-    def __init__(self, store: Store, conditions: Sequence[FieldCondition]) -> None:
-        self._store = store
-        self._conditions = [RecordCondition.of(one) for one in conditions if one.term.is_of_record]
-        self._last: tuple[str, JsonObject | None] | None = None
-
-    def meet(self, version: Candidate | NewestVersion) -> bool:
-        """Whether the record of a version meets the conditions on record fields."""
-        if not self._conditions:
-            return True
-        body = self._body(version)
-        if body is None:
-            return all(one.condition.denies for one in self._conditions)
-        return all(one.holds(record_items(body, one.condition.term)) for one in self._conditions)
-
-    def values(self, version: Candidate) -> dict[str, list[str]]:
-        """Return the texts of a version that match, by field."""
-        body = self._body(version) if self._conditions else None
-        found: dict[str, set[str]] = {}
-        for one in self._conditions:
-            term = one.condition.term
-            if body is not None and not term.is_long:
-                texts = found.setdefault(term.name, set())
-                if not one.condition.denies:
-                    texts.update(one.matching(record_items(body, term)))
-        return {name: sorted(texts) for name, texts in found.items()}
-
-    def _body(self, version: Candidate | NewestVersion) -> JsonObject | None:
-        if version.digest is None:
-            return None
-        if self._last is None or self._last[0] != version.digest:
-            self._last = version.digest, self._read(version, version.digest)
-        return self._last[1]
-
-    def _read(self, version: Candidate | NewestVersion, digest: str) -> JsonObject | None:
-        try:
-            body: JsonObject = orjson.loads(self._store.bodies.read(digest))
-        except CorruptBody:
-            # one damaged record must not hide the other trials
-            log.warning(
-                "%s: a damaged record was left out of the search; see: ctsync check",
-                version.nct_id,
-            )
-            return None
-        return body
+    versions: Sequence[Candidate]
+    first: int
+    end: int
+    since: date
+    until: date | None
+    days: int
+    first_match: int | None
 
 
-def _results(
-    versions: Sequence[Candidate], day: date, records: _Records, *, is_past: bool, ever: bool
-) -> Iterator[FoundTrial]:
-    days = stands_from(versions)
-    known = sum(since <= day for since in days) if is_past else len(days)
+def _spans_found(
+    store: Store, question: FindQuestion, records: SearchedRecords, today: date
+) -> Iterator[_Span]:
+    after = question.after
+    for trials in _in_chunks(_trials(store, question)):
+        if records.compares:
+            records.load(_to_compare(trials, question))
+        for trial in trials:
+            for span in _spans_of(trial, question, records, today):
+                if after is None or (trial.versions[0].nct_id, span.first + 1) > after:
+                    yield span
+
+
+class _Trial(NamedTuple):
+    """The versions of a trial, the first day of each, and how many of them count."""
+
+    versions: Sequence[Candidate]
+    days: Sequence[date]
+    known: int
+
+
+def _trials(store: Store, question: FindQuestion) -> Iterator[_Trial]:
+    among = question.among
+
+    def may_be_found(versions: Sequence[VersionOutline]) -> bool:
+        known = _known(stands_from(versions), question)
+        matches = [one.matches for one in versions[:known]]
+        return any(matches) if question.ever else matches[-1:] == [True]
+
+    # on a past day, most trials with a match may have had it at another time
+    keep = None if question.as_of is None else may_be_found
+    search = _search(store, question)
+    for versions in store.search.candidates(question.conditions, search, keep=keep):
+        if (among is None or versions[0].nct_id in among) and any(one.matches for one in versions):
+            days = stands_from(versions)
+            yield _Trial(versions, days, _known(days, question))
+
+
+def _to_compare(trials: Sequence[_Trial], question: FindQuestion) -> list[Candidate]:
+    """Return the versions whose records are surely read."""
+    first = 0 if question.ever else -1
+    return [
+        version
+        for trial in trials
+        for version in trial.versions[: trial.known][first:]
+        if version.matches
+    ]
+
+
+def _spans_of(
+    trial: _Trial, question: FindQuestion, records: SearchedRecords, today: date
+) -> Iterator[_Span]:
+    versions, days, known = trial
+    day = question.as_of or today
 
     def meets(index: int) -> bool:
         return versions[index].matches and records.meet(versions[index])
 
-    spans = list(_spans(known, meets)) if ever else _last_span(known, meets)
-    for first, end in spans:
-        last, since, is_open = versions[end - 1], days[first], end == known
+    runs = _runs(known, meets, ever=question.ever)
+    for first, end in runs:
+        since, is_open = days[first], end == known
         until = max(day, since) if is_open else days[end]
-        yield FoundTrial(
-            nct_id=last.nct_id,
-            title=last.title,
-            from_version=first + 1,
-            to_version=end,
+        yield _Span(
+            versions=versions,
+            first=first,
+            end=end,
             since=since,
             until=None if is_open else until,
             days=(until - since).days,
-            values={**last.values, **records.values(last)},
-            first_match=spans[0][0] + 1 if ever else None,
+            first_match=runs[0][0] + 1 if question.ever else None,
         )
 
 
-def _spans(known: int, meets: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
-    """Yield each run of versions that match: the first, and the one after the last."""
+def _in_chunks(items: Iterator[ItemT]) -> Iterator[list[ItemT]]:
+    """Yield growing lists: a page needs few records, and many are read faster together."""
+    size = _FIRST_CHUNK
+    while chunk := list(islice(items, size)):
+        yield chunk
+        size = min(2 * size, _LARGEST_CHUNK)
+
+
+def _found_trial(span: _Span, records: SearchedRecords) -> FoundTrial:
+    last = span.versions[span.end - 1]
+    return FoundTrial(
+        nct_id=last.nct_id,
+        title=last.title,
+        from_version=span.first + 1,
+        to_version=span.end,
+        since=span.since,
+        until=span.until,
+        days=span.days,
+        values={**last.values, **records.values(last)},
+        first_match=span.first_match,
+    )
+
+
+def _known(days: Sequence[Any], question: FindQuestion) -> int:
+    """Return how many versions count, by the first day of each."""
+    as_of = question.as_of
+    return len(days) if as_of is None else sum(since <= as_of for since in days)
+
+
+def _runs(known: int, meets: Callable[[int], bool], *, ever: bool) -> list[tuple[int, int]]:
+    """Return each run of versions that match: the first, and the one after the last.
+
+    Without `ever`, only a run up to the last known version.
+    """
+    return list(_all_runs(known, meets)) if ever else _last_run(known, meets)
+
+
+def _all_runs(known: int, meets: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
     first: int | None = None
     for index in range(known + 1):
         matches = index < known and meets(index)
@@ -233,8 +358,7 @@ def _spans(known: int, meets: Callable[[int], bool]) -> Iterator[tuple[int, int]
             first = None
 
 
-def _last_span(known: int, meets: Callable[[int], bool]) -> list[tuple[int, int]]:
-    """Return the run of versions that match up to the last known one, if that one does."""
+def _last_run(known: int, meets: Callable[[int], bool]) -> list[tuple[int, int]]:
     first = known
     while first and meets(first - 1):
         first -= 1

@@ -11,7 +11,7 @@ from typing import Literal
 from ctsync.dates import PartialDate
 from ctsync.errors import UsageError
 from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent
-from ctsync.questions.portfolio.find import ids_that_meet
+from ctsync.questions.portfolio.find import FindQuestion, trials_found
 from ctsync.questions.portfolio.flags import flag_day
 from ctsync.questions.portfolio.portfolio_filter import (
     FacetRow,
@@ -252,7 +252,7 @@ def trials_that_meet(
     if not conditions:
         return trials
     ids = frozenset(trial.nct_id for trial in trials)
-    met = ids_that_meet(store, conditions, among=ids)
+    met = frozenset(trials_found(store, FindQuestion(conditions, among=ids)))
     return [trial for trial in trials if trial.nct_id in met]
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from typing import Any
+
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    Row,
     Select,
     and_,
     bindparam,
@@ -17,9 +22,9 @@ from sqlalchemy import (
 
 from ctsync.errors import CorruptBody
 from ctsync.store.bodies import codec
-from ctsync.store.database.access import Database, Reads
+from ctsync.store.database.access import Database, Reads, batches
 from ctsync.store.database.tables import BODIES, DICTIONARIES, SNAPSHOTS
-from ctsync.store.database.types import Digest, pack_digest
+from ctsync.store.database.types import Digest, is_digest, pack_digest
 
 
 def body_chain(digest: str | BindParameter[str]) -> Select[int, bytes]:
@@ -88,6 +93,43 @@ class Dictionaries:
         number = codec.dictionary_of(chain[0]) if chain else None
         return codec.unpack(chain, digest, self.find(connection, number)), len(chain)
 
+    def read_bodies(self, connection: Connection, digests: Collection[str]) -> dict[str, bytes]:
+        """Return the canonical bytes of bodies by digest, with a few statements for all of them.
+
+        A body that is missing or does not match its digest is left out.
+        """
+        stored: dict[str, Row[str, str | None, bytes]] = {}
+        wanted = set(filter(is_digest, digests))
+        # without the bound, a damaged chain that leads back to itself would never end
+        for _ in range(codec.MAX_DEPTH + 1):
+            for batch in batches(sorted(wanted)):
+                statement = select(BODIES.c.digest, BODIES.c.base_digest, BODIES.c.data)
+                rows = connection.execute(statement.where(BODIES.c.digest.in_(batch)))
+                stored |= {row.digest: row for row in rows}
+            bases = {row.base_digest for row in stored.values() if row.base_digest is not None}
+            wanted = set(filter(is_digest, bases - stored.keys()))
+            if not wanted:
+                break
+        found: dict[str, bytes] = {}
+        for digest in digests:
+            chain = _chain(stored, digest)
+            number = codec.dictionary_of(chain[0]) if chain else None
+            with suppress(CorruptBody):
+                found[digest] = codec.unpack(chain, digest, self.find(connection, number))
+        return found
+
+
+def _chain(stored: Mapping[str, Any], digest: str) -> list[bytes]:
+    """Return a body and those below it, the keyframe first; nothing if one is missing."""
+    chain: list[bytes] = []
+    step: str | None = digest
+    while step is not None and len(chain) <= codec.MAX_DEPTH:
+        if step not in stored:
+            return []
+        chain.append(bytes(stored[step].data))
+        step = stored[step].base_digest
+    return chain[::-1]
+
 
 class BodyReads(Reads):
     """Reads bodies and dictionaries."""
@@ -103,6 +145,11 @@ class BodyReads(Reads):
         """
         with self._reading() as connection:
             return self._dictionaries.read_body(connection, digest)[0]
+
+    def read_many(self, digests: Collection[str]) -> dict[str, bytes]:
+        """Return the canonical bytes of bodies by digest. A damaged one is left out."""
+        with self._reading() as connection:
+            return self._dictionaries.read_bodies(connection, digests)
 
     def read_keyframe(self, packed: bytes, digest: str) -> bytes:
         """Return the canonical bytes of a keyframe that is not stored.

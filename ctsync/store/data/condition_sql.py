@@ -1,246 +1,71 @@
-"""Finds versions that meet conditions, in SQL. Every value is a bound parameter.
+"""Conditions on key fields in SQL. Every value is a bound parameter.
 
-Conditions on record fields are met in SQL if the text index is in use. Otherwise they are left out
-here, and the caller reads the records. Words in a key field are compared in Python; SQL only leaves
-out what cannot match.
+Words in a key field are compared in Python; SQL only leaves out what cannot match.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from operator import eq, ge, gt, le, lt
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Connection,
-    FromClause,
     Integer,
-    Select,
     String,
     and_,
-    bindparam,
-    case,
     cast,
     false,
     func,
     literal,
     not_,
     or_,
-    select,
     true,
 )
 
 from ctsync.dates import PartialDate
-from ctsync.model import NctId, State
+from ctsync.model import State
 from ctsync.record.rules.conditions import FieldCondition, Value, ValueType
-from ctsync.record.rules.record_search import KeyTextCondition, RecordCondition
 from ctsync.record.rules.search_words import fold, words_of
 from ctsync.store.data.versions import KEY_COLUMNS
-from ctsync.store.data.watched_trials import trials_of_watch
-from ctsync.store.database.access import BATCH, Reads
-from ctsync.store.database.tables import SNAPSHOTS, TRIALS
+from ctsync.store.database.tables import SNAPSHOTS
 from ctsync.store.database.types import RemoteText
-from ctsync.store.derived.text_index import digests_with, values_by_digest
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A version of a trial that has a match.
+def column_of(field: str) -> ColumnElement[Any]:
+    """Return the column of `snapshots` with a key field."""
+    return SNAPSHOTS.c[KEY_COLUMNS.get(field, field)]
 
-    `matches` is whether this version meets all conditions that were compared. `values` holds the
-    fields of the conditions, by the names in the conditions: for a record field, the texts that
-    match, and nothing if they are too long or were not compared.
+
+def meets(conditions: Sequence[FieldCondition]) -> ColumnElement[bool]:
+    """Return the condition that a version may meet all conditions on key fields.
+
+    A version that is gone or moved meets them only if one of them names the state.
     """
-
-    nct_id: NctId
-    state: State
-    posted: str | None
-    submitted: str | None
-    observed: datetime | None
-    fetched: datetime
-    digest: str | None
-    matches: bool
-    title: str | None
-    values: Mapping[str, Any]
-
-
-class NewestVersion(NamedTuple):
-    """The newest version of a trial, by the digest of its record."""
-
-    nct_id: NctId
-    digest: str | None
-
-
-class SearchReads(Reads):
-    """Searches versions by their key fields, and by the text index."""
-
-    def newest(
-        self, conditions: Sequence[FieldCondition], *, by_index: bool = False
-    ) -> Iterator[NewestVersion]:
-        """Iterate over the trials whose newest version meets all conditions, in no order.
-
-        Compares the same conditions as `candidates`, and reads no other version.
-        """
-        of_key = [one for one in conditions if not one.term.is_of_record]
-        of_record = [RecordCondition.of(one) for one in conditions if one.term.is_of_record]
-        in_words = [one for one in of_key if one.operator == "~"]
-        texts = (_column(SNAPSHOTS, one.term.field) for one in in_words)
-        with self._reading() as connection:
-            meets = _meets(of_key, of_record if by_index else [], connection.dialect.name)
-            statement = (
-                select(TRIALS.c.nct_id, SNAPSHOTS.c.digest, *texts)
-                .select_from(TRIALS)
-                .join(SNAPSHOTS, TRIALS.c.head_snapshot_id == SNAPSHOTS.c.id)
-                .where(meets)
-            )
-            compared = [KeyTextCondition.of(one) for one in in_words]
-            for nct_id, digest, *found in connection.execute(statement, execution_options=_LAZY):
-                if all(one.holds(text) for one, text in zip(compared, found, strict=True)):
-                    yield NewestVersion(NctId(nct_id), digest)
-
-    def candidates(
-        self,
-        conditions: Sequence[FieldCondition],
-        *,
-        newest: bool,
-        watch: str | None = None,
-        by_index: bool = False,
-    ) -> Iterator[Candidate]:
-        """Iterate over all versions of the trials with a version that may meet all conditions.
-
-        `newest` requires that version to be the newest. Trials are in order of ids, versions oldest
-        first, read from one view of the database with a few rows at a time in memory. A version
-        that is gone or moved meets the conditions only if one of them names the state. `by_index`
-        compares record fields with the text index, which must be in use.
-        """
-        of_key = [one for one in conditions if not one.term.is_of_record]
-        of_record = [RecordCondition.of(one) for one in conditions if one.term.is_of_record]
-        indexed = of_record if by_index else []
-        in_words = [
-            (one.term.name, KeyTextCondition.of(one)) for one in of_key if one.operator == "~"
-        ]
-        asked = {one.term.name: one.term.field for one in of_key}
-        with self._reading() as connection:
-            meets = _meets(of_key, indexed, connection.dialect.name)
-            found = _trials(meets, newest=newest, watch=watch)
-            texts = _texts_by_field(connection, indexed)
-            # one statement per batch would search the text index again for each batch
-            rows: Iterable[Any] = _in_batches(connection, meets, asked, found)
-            if indexed:
-                rows = connection.execute(_versions(meets, asked, found), execution_options=_LAZY)
-            for row in rows:
-                values = {name: getattr(row, f"asked_{name}") for name in asked}
-                yield Candidate(
-                    nct_id=NctId(row.nct_id),
-                    state=State(row.state),
-                    posted=row.posted,
-                    submitted=row.submitted,
-                    observed=row.observed,
-                    fetched=row.fetched,
-                    digest=row.digest,
-                    matches=bool(row.matches)
-                    and all(condition.holds(values[name]) for name, condition in in_words),
-                    title=row.brief_title,
-                    values=values
-                    | {name: sorted(found.get(row.digest, ())) for name, found in texts.items()},
-                )
-
-
-_LAZY = {"yield_per": BATCH}
-_FIRST_BATCH = 100
-"""Number of trials whose versions are read first, usually enough for a page; then BATCH."""
-
-
-def _trials(meets: ColumnElement[bool], *, newest: bool, watch: str | None) -> Select[str]:
-    """Select the trials with a version that may meet all conditions."""
-    if newest:
-        found = (
-            select(TRIALS.c.nct_id)
-            .select_from(TRIALS)
-            .join(SNAPSHOTS, TRIALS.c.head_snapshot_id == SNAPSHOTS.c.id)
-        )
-    else:
-        found = select(SNAPSHOTS.c.nct_id).distinct()
-    if watch is not None:
-        found = found.where(SNAPSHOTS.c.nct_id.in_(trials_of_watch(watch)))
-    return found.where(meets)
-
-
-def _versions(meets: ColumnElement[bool], asked: Mapping[str, str], trials: Any) -> Select[Any]:
-    """Select all versions of trials, in order of ids, oldest first."""
-    table = SNAPSHOTS
-    return (
-        select(
-            table.c.nct_id,
-            table.c.state,
-            table.c.posted,
-            table.c.submitted,
-            table.c.observed,
-            table.c.fetched,
-            table.c.digest,
-            table.c.brief_title,
-            case((meets, 1), else_=0).label("matches"),
-            *(_column(table, field).label(f"asked_{name}") for name, field in asked.items()),
-        )
-        .where(table.c.nct_id.in_(trials))
-        .order_by(table.c.nct_id, table.c.position)
-    )
-
-
-def _in_batches(
-    connection: Connection,
-    meets: ColumnElement[bool],
-    asked: Mapping[str, str],
-    trials: Select[str],
-) -> Iterator[Any]:
-    """Yield the versions of trials in batches, so that a page does not wait for all trials."""
-    in_order = trials.order_by(trials.selected_columns[0])
-    ids = connection.scalars(in_order, execution_options=_LAZY)
-    statement = _versions(meets, asked, bindparam("batch", expanding=True))
-    batch = list(islice(ids, _FIRST_BATCH))
-    while batch:
-        yield from connection.execute(statement, {"batch": batch}, execution_options=_LAZY)
-        batch = list(islice(ids, BATCH))
-
-
-def _texts_by_field(
-    connection: Connection, indexed: Sequence[RecordCondition]
-) -> dict[str, dict[str, set[str]]]:
-    """Return the texts of each record field that match, by the digests of the records."""
-    found: dict[str, dict[str, set[str]]] = {}
-    for one in indexed:
-        if not one.condition.term.is_long:
-            of_field = found.setdefault(one.condition.term.name, {})
-            if not one.condition.denies:
-                for digest, texts in values_by_digest(connection, one).items():
-                    of_field.setdefault(digest, set()).update(texts)
-    return found
-
-
-def _column(table: FromClause, field: str) -> ColumnElement[Any]:
-    return table.c[KEY_COLUMNS.get(field, field)]
-
-
-def _meets(
-    conditions: Sequence[FieldCondition], indexed: Sequence[RecordCondition], dialect: str
-) -> ColumnElement[bool]:
-    table = SNAPSHOTS
-    terms = [_term(_column(table, one.term.field), one) for one in conditions]
-    terms += [_of_record(table.c.digest, one, dialect) for one in indexed]
+    terms = [_term(column_of(one.term.field), one) for one in conditions]
     if not any(one.term.field == "state" for one in conditions):
-        terms.append(table.c.state == State.PRESENT)
+        terms.append(SNAPSHOTS.c.state == State.PRESENT)
     return and_(true(), *terms)
 
 
-def _of_record(
-    digest: ColumnElement[Any], condition: RecordCondition, dialect: str
-) -> ColumnElement[bool]:
-    holds = digest.in_(digests_with(condition, dialect))
-    return not_(func.coalesce(holds, false())) if condition.condition.denies else holds
+def may_stand_by(day: date) -> ColumnElement[bool]:
+    """Return a condition that leaves out only versions that were not yet current on `day`.
+
+    `questions.trial.version_dates` decides which of the days of a version counts.
+    """
+    if day == date.max:
+        return true()
+    table, text, end = SNAPSHOTS, _text(day.isoformat()), _day_after(day)
+    return or_(
+        table.c.posted <= text,
+        table.c.observed < end,
+        and_(table.c.observed.is_(None), or_(table.c.submitted <= text, table.c.fetched < end)),
+    )
+
+
+def _day_after(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
 
 
 def _term(column: ColumnElement[Any], condition: FieldCondition) -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ failures        the quarantine: trials that could not be checked or stored
 cursors         the progress of a scan of the registry; cursor_pages: the trials that it saw
 deliveries      the outbox: one row per event and recipient
 trial_facts     what a portfolio, the flags and a forecast need of a trial's newest record
-text_values     the text index: each text of the searched fields; text_bodies: the records in it;
+text_values     the text index: the texts of the searched fields; text_bodies: the records in it;
                 text_places: which record has which text. `ctsync db index-text` fills them, and
                 creates text_words
 ctsync_marks    facts about the database itself, such as that it belongs to ctsync

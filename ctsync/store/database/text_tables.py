@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Index, LargeBinary, MetaData, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, MetaData, Table, UniqueConstraint
 
-from ctsync.store.database.types import Digest, RemoteText, RowId
+from ctsync.store.database.types import Digest, RowId
 
 
 def text_tables(metadata: MetaData) -> tuple[Table[Any], Table[Any], Table[Any]]:
@@ -24,20 +24,13 @@ def text_tables(metadata: MetaData) -> tuple[Table[Any], Table[Any], Table[Any]]
         ),
         UniqueConstraint("digest"),
     )
-    key, words_key, value = (
-        "hash of the field's code and the text",
-        "hash of the field's code and the words of the text",
-        "the text; NULL: the field has no value, or is too long to be shown",
-    )
+    key = "hash of the field's code and the words of the text, or of the lack of a text"
     values: Table[Any] = Table(
         "text_values",
         metadata,
-        Column("id", RowId, primary_key=True),
-        Column("text_key", LargeBinary(16), nullable=False, comment=key),
-        Column("words_key", LargeBinary(16), nullable=False, comment=words_key),
-        Column("value", RemoteText, comment=value),
-        UniqueConstraint("text_key"),
-        Index(None, "words_key"),
+        Column("words_key", BigInteger, primary_key=True, autoincrement=False, comment=key),
+        Column("id", RowId, nullable=False),
+        sqlite_with_rowid=False,
     )
     places: Table[Any] = Table(
         "text_places",

@@ -166,6 +166,15 @@ def pack_digest(digest: str) -> bytes:
         raise ValueError(f"{digest!r} is not the digest of a body") from None
 
 
+def is_digest(digest: str) -> bool:
+    """Whether a text is the digest of a body. Another program may have written anything."""
+    try:
+        pack_digest(digest)
+    except ValueError:
+        return False
+    return True
+
+
 def _write_digest(value: str | None) -> bytes | None:
     return None if value is None else pack_digest(value)
 

@@ -1,45 +1,31 @@
 """The text index: which record has which words in which field. Built on request.
 
-`text_values` holds each text of a searched field once, `text_places` the records that have it, and
-`text_words` its words: FTS5 without its text on SQLite, tsvector with a GIN index on PostgreSQL.
-Each word begins with the letter of its field. ctsync splits a text into words itself, so both
-databases find the same. Rows follow from the digest of a record alone, so none is ever deleted: a
-record that was dropped has rows that no version leads to.
+`text_values` names each text of a searched field once, by the hash of its words, `text_places` the
+records that have it, and `text_words` its words: FTS5 without its text on SQLite, tsvector with a
+GIN index on PostgreSQL. Each word begins with the letter of its field. ctsync splits a text into
+words itself, so both databases find the same. The texts themselves are not stored: the records have
+them. Rows follow from the digest of a record alone, so none is ever deleted: a record that was
+dropped has rows that no version leads to.
 
-The index is in use if the mark `text_index` has the value FORM. From then on, each body is indexed
-in the transaction that stores it.
+The index is in use if the mark `text_index` has the value FORM and a TextDetail. From then on, each
+body is indexed in the transaction that stores it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    String,
-    Text,
-    cast,
-    column,
-    delete,
-    func,
-    literal,
-    literal_column,
-    or_,
-    select,
-    table,
-    text,
-)
+from sqlalchemy import Connection, column, delete, func, select, table, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.types import UserDefinedType
 
 from ctsync.errors import CorruptBody, UsageError
 from ctsync.record.rules.conditions import RECORD_TERMS
-from ctsync.record.rules.record_search import RecordCondition, record_items
-from ctsync.record.rules.search_words import WordSearch, words_of
+from ctsync.record.rules.record_search import record_items
+from ctsync.record.rules.search_words import words_of
 from ctsync.store.bodies.reader import Dictionaries
 from ctsync.store.database.access import Reads, Writes, batches, insert_rows
 from ctsync.store.database.marks import MarkWrites, read_mark
@@ -52,46 +38,47 @@ from ctsync.store.database.tables import (
     TEXT_VALUES,
 )
 
-MARK = "text_index"
-FORM = "2"
-"""The version of the rules that split a text into words, and of the keys of the texts.
 
-Another value in the mark: not in use.
+class TextDetail(StrEnum):
+    """What the index knows of a text: its words and their order, or its words alone."""
+
+    FULL = "full"
+    WORDS = "words"
+
+
+MARK = "text_index"
+FORM = "3"
+"""The version of the rules that split a text into words, and of the tables of the index.
+
+A mark of another form: not in use.
 """
 
-_UNFINISHED = f"building {FORM}"
-_KEY_BYTES = 10
-"""Each text has two keys, in four places. At 100 million texts, two share one by chance with a
-probability of 1 in 200 million; keys of 16 bytes made the index a tenth larger."""
-_WORDS = table(
-    "text_words", column("rowid"), column("value_id"), column("lexemes"), column("words")
-)
-_ON_FILE = (
-    """CREATE VIRTUAL TABLE IF NOT EXISTS text_words
-       USING fts5(words, content = '', tokenize = 'ascii')""",
-)
-_ON_SERVER = (
-    """CREATE TABLE IF NOT EXISTS text_words
-       (value_id bigint PRIMARY KEY, lexemes tsvector NOT NULL, words text NOT NULL)""",
-    "CREATE INDEX IF NOT EXISTS ix_text_words_lexemes ON text_words USING gin (lexemes)",
-)
+_BUILDING = "building "
+_KEY_BYTES = 8
+"""At 40 million texts, the texts of all trials, two share a key by chance with a probability of
+1 in 20,000. Longer keys take 5 % more space in the index."""
+_LOST = "its table of words is missing or damaged"
 
 
-class _LexemeQuery(UserDefinedType[str]):
-    """A search for words in PostgreSQL."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: Any) -> str:
-        return "tsquery"
+def _statements(detail: TextDetail, *, on_server: bool) -> Sequence[str]:
+    is_full = detail is TextDetail.FULL
+    if on_server:
+        words = ", words text NOT NULL" if is_full else ""
+        return (
+            f"""CREATE TABLE IF NOT EXISTS text_words
+                (value_id bigint PRIMARY KEY, lexemes tsvector NOT NULL{words})""",
+            "CREATE INDEX IF NOT EXISTS ix_text_words_lexemes ON text_words USING gin (lexemes)",
+        )
+    return (
+        f"""CREATE VIRTUAL TABLE IF NOT EXISTS text_words USING fts5(words, content = '',
+            tokenize = 'ascii', columnsize = 0, detail = {"full" if is_full else "none"})""",
+    )
 
 
 class _Entry(NamedTuple):
-    """A text of a field, or the fact that the field has none (`words` is then None)."""
+    """The words of a text of a field, or the fact that the field has no text (`words` is None)."""
 
-    key: bytes
-    words_key: bytes
-    value: str | None
+    key: int
     words: tuple[str, ...] | None
 
 
@@ -100,8 +87,21 @@ class TextIndexReads(Reads):
 
     def is_in_use(self) -> bool:
         """Whether the index is complete, and kept up to date."""
+        return self.detail() is not None
+
+    def detail(self) -> TextDetail | None:
+        """Return what the index knows of a text, or None if no index is in use."""
         with self._reading() as connection:
-            return _is_in_use(connection)
+            return detail_in_use(connection)
+
+
+def detail_in_use(connection: Connection) -> TextDetail | None:
+    """Return the detail of the index in use, or None."""
+    return _detail_of(read_mark(connection, MARK))
+
+
+def _detail_of(mark: str | None) -> TextDetail | None:
+    return next((one for one in TextDetail if mark == f"{FORM} {one}"), None)
 
 
 class TextIndexWrites(Writes):
@@ -113,22 +113,28 @@ class TextIndexWrites(Writes):
         super().__init__(connection)
         self._marks = marks
         self._dictionaries = dictionaries
-        self._is_in_use: bool | None = None
+        self._detail: TextDetail | None = None
+        self._is_asked = False
 
     def keep_up(self, digests: Sequence[str]) -> None:
         """Index bodies that this unit has stored, if the index is in use."""
-        if self._is_in_use is None and digests:
-            self._is_in_use = _is_in_use(self._connection)
-        if self._is_in_use:
-            self.add(digests)
+        if not digests:
+            return
+        if not self._is_asked:
+            self._detail, self._is_asked = detail_in_use(self._connection), True
+        if self._detail is not None:
+            self.add(digests, self._detail)
 
-    def create(self) -> None:
-        """Create the table of words if it is missing. Empty the index if its form is an older one.
+    def create(self, detail: TextDetail | None = None) -> TextDetail:
+        """Create the table of words if it is missing, and return what the index knows of a text.
 
-        Raises UsageError if this SQLite has no FTS5.
+        Empties an index of an older form or of another detail. The default is the detail of the
+        index that there is, else FULL. Raises UsageError if this SQLite has no FTS5.
         """
         mark = read_mark(self._connection, MARK)
-        if mark not in (None, FORM, _UNFINISHED):
+        stored = _detail_of(None if mark is None else mark.removeprefix(_BUILDING))
+        wanted = detail or stored or TextDetail.FULL
+        if mark is not None and stored is not wanted:
             self.drop()
         on_server = self._connection.dialect.name == "postgresql"
         if not on_server:
@@ -138,13 +144,14 @@ class TextIndexWrites(Writes):
                     "this Python's SQLite has no FTS5, which the text index needs; use another "
                     "build of Python, or PostgreSQL"
                 )
-        for statement in _ON_SERVER if on_server else _ON_FILE:
+        for statement in _statements(wanted, on_server=on_server):
             self._connection.execute(text(statement))
-        self._marks.set(MARK, _UNFINISHED)
+        self._marks.set(MARK, f"{_BUILDING}{FORM} {wanted}")
+        return wanted
 
-    def put_in_use(self) -> None:
+    def put_in_use(self, detail: TextDetail) -> None:
         """Declare the index complete."""
-        self._marks.set(MARK, FORM)
+        self._marks.set(MARK, f"{FORM} {detail}")
 
     def drop(self) -> bool:
         """Delete the index. Return whether there was one."""
@@ -153,7 +160,7 @@ class TextIndexWrites(Writes):
         for each in (TEXT_PLACES, TEXT_VALUES, TEXT_BODIES):
             self._connection.execute(delete(each))
         self._connection.execute(delete(MARKS).where(MARKS.c.key == MARK))
-        self._is_in_use = False
+        self._detail, self._is_asked = None, True
         return was_there
 
     def missing(self, after: str, *, limit: int) -> Sequence[str]:
@@ -167,11 +174,11 @@ class TextIndexWrites(Writes):
         )
         return self._connection.scalars(statement).all()
 
-    def add(self, digests: Sequence[str]) -> int:
+    def add(self, digests: Sequence[str], detail: TextDetail) -> int:
         """Index stored bodies. Return how many were added; a damaged body is left out."""
-        return sum(self._add(batch) for batch in batches(sorted(set(digests))))
+        return sum(self._add(batch, detail) for batch in batches(sorted(set(digests))))
 
-    def _add(self, digests: Sequence[str]) -> int:
+    def _add(self, digests: Sequence[str], detail: TextDetail) -> int:
         stored = select(TEXT_BODIES.c.digest).where(TEXT_BODIES.c.digest.in_(digests))
         known = frozenset(self._connection.scalars(stored))
         found: dict[str, list[_Entry]] = {}
@@ -191,7 +198,8 @@ class TextIndexWrites(Writes):
             TEXT_BODIES.c.digest.in_(list(found))
         )
         body_ids = {row.digest: row.id for row in self._connection.execute(bodies)}
-        value_ids = self._add_values({one.key: one for each in found.values() for one in each})
+        entries = {one.key: one for each in found.values() for one in each}
+        value_ids = self._add_values(entries, detail)
         places = {
             (value_ids[one.key], body_ids[digest]) for digest, each in found.items() for one in each
         }
@@ -204,44 +212,53 @@ class TextIndexWrites(Writes):
         )
         return len(found)
 
-    def _add_values(self, entries: dict[bytes, _Entry]) -> dict[bytes, int]:
-        ids = self._ids(list(entries))
-        new = [entry for key, entry in entries.items() if key not in ids]
-        rows = [(one.key, one.words_key, one.value) for one in new]
-        columns = ("text_key", "words_key", "value")
-        insert_rows(self._connection, TEXT_VALUES, columns, rows, unless_there=True)
-        new_ids = self._ids([one.key for one in new])
-        self._add_words(
-            [(new_ids[one.key], one.key, one.words) for one in new if one.words is not None]
-        )
-        return ids | new_ids
-
-    def _ids(self, keys: Sequence[bytes]) -> dict[bytes, int]:
-        found: dict[bytes, int] = {}
-        for batch in batches(keys):
-            rows = select(TEXT_VALUES.c.text_key, TEXT_VALUES.c.id).where(
-                TEXT_VALUES.c.text_key.in_(batch)
+    def _add_values(self, entries: dict[int, _Entry], detail: TextDetail) -> dict[int, int]:
+        ids: dict[int, int] = {}
+        for batch in batches(list(entries)):
+            rows = select(TEXT_VALUES.c.words_key, TEXT_VALUES.c.id).where(
+                TEXT_VALUES.c.words_key.in_(batch)
             )
-            found |= {bytes(key): number for key, number in self._connection.execute(rows)}
-        return found
+            ids |= {row.words_key: row.id for row in self._connection.execute(rows)}
+        # every text has a place, and this key finds the last number without an index of its own
+        last = self._connection.scalar(select(func.max(TEXT_PLACES.c.value_id))) or 0
+        new = {
+            key: number
+            for number, key in enumerate((key for key in entries if key not in ids), last + 1)
+        }
+        columns = ("words_key", "id")
+        insert_rows(self._connection, TEXT_VALUES, columns, sorted(new.items()))
+        self._add_words(
+            [
+                (number, words)
+                for key, number in new.items()
+                if (words := entries[key].words) is not None
+            ],
+            detail,
+        )
+        return ids | new
 
-    def _add_words(self, rows: Sequence[tuple[int, bytes, tuple[str, ...]]]) -> None:
+    def _add_words(self, rows: Sequence[tuple[int, tuple[str, ...]]], detail: TextDetail) -> None:
         if not rows:
             return
-        values = [{"number": number, "words": " ".join(words)} for number, _, words in sorted(rows)]
+        values = [{"number": number, "words": " ".join(words)} for number, words in rows]
         if self._connection.dialect.name == "postgresql":
-            for one, (_, _, words) in zip(values, sorted(rows), strict=True):
+            for one, (_, words) in zip(values, rows, strict=True):
                 one["lexemes"] = " ".join(f"'{word}'" for word in sorted(set(words)))
-            self._connection.execute(_SERVER_INSERT, values)
+            self._connection.execute(_SERVER_INSERTS[detail], values)
         else:
             self._connection.execute(_FILE_INSERT, values)
 
 
 _FILE_INSERT = text("INSERT INTO text_words (rowid, words) VALUES (:number, :words)")
-_SERVER_INSERT = text(
-    "INSERT INTO text_words (value_id, lexemes, words) "
-    "VALUES (:number, CAST(:lexemes AS tsvector), :words) ON CONFLICT DO NOTHING"
-)
+_SERVER_INSERTS = {
+    TextDetail.FULL: text(
+        "INSERT INTO text_words (value_id, lexemes, words) "
+        "VALUES (:number, CAST(:lexemes AS tsvector), :words)"
+    ),
+    TextDetail.WORDS: text(
+        "INSERT INTO text_words (value_id, lexemes) VALUES (:number, CAST(:lexemes AS tsvector))"
+    ),
+}
 
 
 def text_index_problem(connection: Connection) -> str | None:
@@ -249,7 +266,7 @@ def text_index_problem(connection: Connection) -> str | None:
 
     Counts the records and words that it lacks. A record that cannot be read need not be in it.
     """
-    if not _is_in_use(connection):
+    if detail_in_use(connection) is None:
         return None
     lost = (
         select(BODIES.c.digest)
@@ -261,16 +278,32 @@ def text_index_problem(connection: Connection) -> str | None:
     readable = sum(_is_readable(connection, one) for one in connection.scalars(lost).all())
     if readable:
         return f"it lacks {readable:,} records"
-    nothing = [_nothing(term.code) for term in RECORD_TERMS]
-    texts = select(func.count()).where(TEXT_VALUES.c.text_key.not_in(nothing))
-    on_server = connection.dialect.name == "postgresql"
-    stored = table("text_words" if on_server else "text_words_docsize")
+    last = connection.scalar(select(func.max(TEXT_PLACES.c.value_id))) or 0
+    texts = connection.scalar(select(func.count()).select_from(TEXT_VALUES)) or 0
+    if texts != last:
+        return f"it has the names of {texts:,} of {last:,} texts"
+    nothing = [no_text_key(term.code) for term in RECORD_TERMS]
+    without = select(func.count()).where(TEXT_VALUES.c.words_key.in_(nothing))
+    expected = texts - (connection.scalar(without) or 0)
     try:
-        words = connection.scalar(select(func.count()).select_from(stored)) or 0
+        words = _indexed_texts(connection)
     except SQLAlchemyError:
-        return "its table of words is missing or damaged"
-    expected = connection.scalar(texts)
+        return _LOST
     return None if words == expected else f"it has the words of {words:,} of {expected:,} texts"
+
+
+def _indexed_texts(connection: Connection) -> int:
+    if connection.dialect.name == "postgresql":
+        return connection.scalar(select(func.count()).select_from(table("text_words"))) or 0
+    # FTS5 begins its row 1 with the number of texts, as a variable-length integer
+    totals = table("text_words_data", column("id"), column("block"))
+    block = connection.scalar(select(totals.c.block).where(totals.c.id == 1)) or b"\0"
+    number = 0
+    for byte in block:
+        number = number << 7 | byte & 0x7F
+        if not byte & 0x80:
+            break
+    return number
 
 
 def _is_readable(connection: Connection, digest: str) -> bool:
@@ -281,97 +314,26 @@ def _is_readable(connection: Connection, digest: str) -> bool:
     return True
 
 
-def _is_in_use(connection: Connection) -> bool:
-    return read_mark(connection, MARK) == FORM
+def text_key(code: str, words: Sequence[str]) -> int:
+    """Return the key of a text of a field, by its words."""
+    return _hash(code, f"~{' '.join(words)}")
 
 
-def _hash(code: str, content: str) -> bytes:
-    key = f"{code}{content}".encode("utf-8", errors="surrogatepass")
-    return blake2b(key, digest_size=_KEY_BYTES).digest()
-
-
-def _nothing(code: str) -> bytes:
-    """Return both keys of the fact that a field has no value. No text has this hash."""
+def no_text_key(code: str) -> int:
+    """Return the key of the fact that a field has no text. No text has this hash."""
     return _hash(f"-{code}", "")
+
+
+def _hash(code: str, content: str) -> int:
+    key = f"{code}{content}".encode("utf-8", errors="surrogatepass")
+    return int.from_bytes(blake2b(key, digest_size=_KEY_BYTES).digest(), "big", signed=True)
 
 
 def _entries(body: Any) -> Iterator[_Entry]:
     for term in RECORD_TERMS:
         items = record_items(body, term)
         if not items:
-            yield _Entry(_nothing(term.code), _nothing(term.code), None, None)
+            yield _Entry(no_text_key(term.code), None)
         for item in items:
             words = words_of(item)
-            yield _Entry(
-                key=_hash(term.code, f"={item}"),
-                words_key=_hash(term.code, f"~{' '.join(words)}"),
-                value=None if term.is_long else item,
-                words=tuple(f"{term.code}{word}" for word in words),
-            )
-
-
-# --- reading ---------------------------------------------------------------------------------
-
-
-def has_value(condition: RecordCondition, dialect: str) -> ColumnElement[bool]:
-    """Return the condition that a row of `text_values` has a value of `condition`."""
-    code = condition.condition.term.code
-    keys = [_hash(code, f"~{' '.join(words)}") for words in condition.equals]
-    if condition.takes_none:
-        keys.append(_nothing(code))
-    terms: list[ColumnElement[bool]] = []
-    if keys:
-        terms.append(TEXT_VALUES.c.words_key.in_(keys))
-    terms += [TEXT_VALUES.c.id.in_(_found(search, code, dialect)) for search in condition.searches]
-    return or_(*terms)
-
-
-def _found(search: WordSearch, code: str, dialect: str) -> Any:
-    if dialect == "postgresql":
-        return _found_by_server(search, code)
-    pieces = (
-        f'"{" ".join(code + word for word in term.words)}"{" *" if term.is_prefix else ""}'
-        for term in search.terms
-    )
-    asked = literal(" AND ".join(pieces), String)
-    return select(_WORDS.c.rowid).where(literal_column("text_words").op("MATCH")(asked))
-
-
-def _found_by_server(search: WordSearch, code: str) -> Any:
-    lexemes = [
-        f"'{code}{word}'{':*' if term.is_prefix and place == len(term.words) else ''}"
-        for term in search.terms
-        for place, word in enumerate(term.words, start=1)
-    ]
-    asked = cast(literal(" & ".join(lexemes), String), _LexemeQuery)
-    found = select(_WORDS.c.value_id).where(_WORDS.c.lexemes.op("@@")(asked))
-    spaced = literal(" ", Text).concat(cast(_WORDS.c.words, Text)).concat(literal(" ", Text))
-    for term in search.terms:
-        if len(term.words) > 1:
-            # the positions in a tsvector are limited, so the text of words decides
-            end = "" if term.is_prefix else " "
-            phrase = f" {' '.join(code + word for word in term.words)}{end}"
-            found = found.where(spaced.like(literal(f"%{phrase}%", Text)))
-    return found
-
-
-def digests_with(condition: RecordCondition, dialect: str) -> Any:
-    """Select the digests of the records that have a value of `condition`."""
-    values = select(TEXT_VALUES.c.id).where(has_value(condition, dialect))
-    bodies = select(TEXT_PLACES.c.body_id).where(TEXT_PLACES.c.value_id.in_(values))
-    return select(TEXT_BODIES.c.digest).where(TEXT_BODIES.c.id.in_(bodies))
-
-
-def values_by_digest(connection: Connection, condition: RecordCondition) -> dict[str, set[str]]:
-    """Return the texts that are values of `condition`, by the records that have them."""
-    statement = (
-        select(TEXT_BODIES.c.digest, TEXT_VALUES.c.value)
-        .select_from(TEXT_VALUES)
-        .join(TEXT_PLACES, TEXT_PLACES.c.value_id == TEXT_VALUES.c.id)
-        .join(TEXT_BODIES, TEXT_BODIES.c.id == TEXT_PLACES.c.body_id)
-        .where(has_value(condition, connection.dialect.name), TEXT_VALUES.c.value.is_not(None))
-    )
-    found: dict[str, set[str]] = {}
-    for digest, value in connection.execute(statement):
-        found.setdefault(digest, set()).add(value or "")
-    return found
+            yield _Entry(text_key(term.code, words), tuple(f"{term.code}{one}" for one in words))

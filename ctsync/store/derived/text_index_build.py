@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from ctsync.store.admin.compact import size_of
 from ctsync.store.database.tables import BODIES, TEXT_BODIES, TEXT_VALUES
-from ctsync.store.derived.text_index import text_index_problem
+from ctsync.store.derived.text_index import TextDetail, detail_in_use, text_index_problem
 from ctsync.store.store import Store
 
 _AT_ONCE = 500
@@ -20,7 +20,7 @@ _BEFORE_ALL = "0:"
 
 @dataclass(frozen=True, slots=True)
 class TextIndexSize:
-    """What the text index holds, and the bytes by which the database grew.
+    """What the text index holds, and the bytes by which the database grew; negative: it shrank.
 
     `damaged` counts the records that cannot be read.
     """
@@ -32,33 +32,38 @@ class TextIndexSize:
 
 
 def build_text_index(
-    store: Store, *, progress: Callable[[int, int], None] = lambda _done, _of: None
+    store: Store,
+    detail: TextDetail | None = None,
+    *,
+    progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> TextIndexSize:
     """Index the stored records that are not indexed yet. Holds the writer lock.
 
-    A damaged index is built from nothing. Each batch is one transaction: a killed build is
-    continued by the next one. Calls `progress(done, of)` after each batch. Raises LockHeld, and
+    Without `detail`, an index keeps its own; a new one knows the order of words. A damaged index
+    and one of another detail are built from nothing. Each batch is one transaction: a killed build
+    is continued by the next one. Calls `progress(done, of)` after each batch. Raises LockHeld, and
     UsageError without FTS5.
     """
     with store.writer(holder=_HOLDER):
-        before = size_of(store)
+        before = _used_bytes(store)
         with store.view() as connection:
+            in_use = detail_in_use(connection)
             is_damaged = text_index_problem(connection) is not None
         with store.unit() as unit:
             if is_damaged:
                 unit.texts.drop()
-            unit.texts.create()
+            kept = unit.texts.create(detail or in_use)
         total, done, added, last = _missing(store), 0, 0, _BEFORE_ALL
         while True:
             with store.unit() as unit:
                 digests = unit.texts.missing(last, limit=_AT_ONCE)
-                added += unit.texts.add(digests)
+                added += unit.texts.add(digests, kept)
             if not digests:
                 break
             last, done = digests[-1], done + len(digests)
             progress(done, total)
         with store.unit() as unit:
-            unit.texts.put_in_use()
+            unit.texts.put_in_use(kept)
         if store.file is None:
             store.vacuum()  # PostgreSQL needs statistics of the new rows
         with store.view() as connection:
@@ -66,7 +71,7 @@ def build_text_index(
                 records=connection.scalar(select(func.count()).select_from(TEXT_BODIES)) or 0,
                 texts=connection.scalar(select(func.count()).select_from(TEXT_VALUES)) or 0,
                 damaged=done - added,
-                bytes=size_of(store) - before,
+                bytes=_used_bytes(store) - before,
             )
 
 
@@ -74,6 +79,21 @@ def drop_text_index(store: Store) -> bool:
     """Delete the text index, and return whether there was one. Holds the writer lock."""
     with store.writer(holder=_HOLDER), store.unit() as unit:
         return unit.texts.drop()
+
+
+def _used_bytes(store: Store) -> int:
+    """Return the size of the database without free pages, and without SQLite's log.
+
+    The log of a build can be larger than the index, and is emptied later.
+    """
+    if store.file is None:
+        return size_of(store)
+    with store.view() as connection:
+        pages, free, size = (
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+    return int(pages - free) * int(size)
 
 
 def _missing(store: Store) -> int:

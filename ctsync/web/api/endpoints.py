@@ -36,7 +36,7 @@ from ctsync.web.api.address_parameters import (
     Parameter,
     ParameterType,
 )
-from ctsync.web.api.long_lists import changes_page, trials_page
+from ctsync.web.api.long_lists import changes_page, find_page, trials_page
 from ctsync.web.api.paging import Asked, OneAnswer, Page, page_of
 
 ROOT = "/api/v1"
@@ -128,15 +128,6 @@ def _compared(database: TrialDatabase, given: Given) -> Rows[FieldChangeRow]:
         given.get("to"),
         category=given.get("category", ()),
         level=given.get("level"),
-    )
-
-
-def _found(database: TrialDatabase, given: Given) -> Rows[FoundTrial]:
-    return database.find(
-        *given["condition"],
-        ever=given.get("ever", False),
-        as_of=given.get("as_of"),
-        watch=given.get("watch"),
     )
 
 
@@ -304,7 +295,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "/find",
         "Find trials by the values of their versions.",
         FoundTrial,
-        page_of(_found),
+        find_page,
         (
             Parameter(
                 "condition",

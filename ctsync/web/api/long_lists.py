@@ -1,9 +1,10 @@
-"""The two lists that may have very many rows, changes and the portfolio, page by page."""
+"""The lists that may have very many rows, page by page: changes, the portfolio and `find`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from itertools import islice
 from typing import Any
 
 from ctsync.model import Category, Kind, Level, NctId
@@ -16,6 +17,12 @@ from ctsync.questions.changes.filters import (
     parse_word,
 )
 from ctsync.questions.portfolio.base_rates import rates_in_use
+from ctsync.questions.portfolio.find import (
+    FindQuestion,
+    count_found,
+    find_trials,
+    search_notes,
+)
 from ctsync.questions.portfolio.flags import flag_day
 from ctsync.questions.portfolio.portfolio import (
     PortfolioQuestion,
@@ -34,10 +41,14 @@ from ctsync.questions.portfolio.portfolio_index import PortfolioIndex
 from ctsync.questions.portfolio.portfolio_trials import read_portfolio
 from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.flags import FlagId
+from ctsync.record.rules.conditions import read_condition
 from ctsync.report.rows.event_row import event_row
 from ctsync.store.data.events import EventFilter
 from ctsync.web.api.address_parameters import Given
 from ctsync.web.api.paging import Asked, Page, Place, damaged_cursor, page_of_kept
+
+MOST_KEPT_RESULTS = 1_000
+"""The most results of a search that are computed for its first page and kept."""
 
 
 def changes_page(asked: Asked) -> Page:
@@ -86,6 +97,52 @@ def trials_page(asked: Asked) -> Page:
         return list(portfolio_rows(asked.store, shown, as_of=as_of))
 
     return page_of_kept(asked, ordered_ids, rows)
+
+
+def find_page(asked: Asked) -> Page:
+    """Return a page of the trials that meet conditions, in order of ids.
+
+    An answer of up to MOST_KEPT_RESULTS results is kept as a whole. The cursor of a longer one
+    names the last result and the total; the rows of its later pages have the content of now.
+    """
+    place = _find_place(asked.place)
+    question = _find_question(asked, place[1] if place else None)
+    today = asked.clock.now().date()
+
+    def first_results() -> tuple[Sequence[Any], Sequence[str]]:
+        found = islice(find_trials(asked.store, question, today=today), MOST_KEPT_RESULTS + 1)
+        return tuple(found), search_notes(asked.store, question)
+
+    if place is None:
+        page = page_of_kept(asked, first_results)
+        if page.total <= MOST_KEPT_RESULTS:
+            return page
+        total, rows, is_last = count_found(asked.store, question, today=today), page.rows, False
+    else:
+        found = islice(find_trials(asked.store, question, today=today), asked.most + 1)
+        total, more = place[0], list(found)
+        rows, is_last = more[: asked.most], len(more) <= asked.most
+    following = None if is_last else [total, rows[-1].nct_id, rows[-1].from_version]
+    return Page(rows, total, following, search_notes(asked.store, question))
+
+
+def _find_question(asked: Asked, after: tuple[NctId, int] | None) -> FindQuestion:
+    given, as_of = asked.given, asked.given.get("as_of")
+    require_watch(asked.store, given.get("watch"))
+    return FindQuestion(
+        [read_condition(one) for one in given["condition"]],
+        given.get("ever", False),
+        None if as_of is None else arguments.day(as_of),
+        given.get("watch"),
+        after=after,
+    )
+
+
+def _find_place(place: Place | None) -> tuple[int, tuple[NctId, int]] | None:
+    match place:
+        case [int(total), str(nct_id), int(version)]:
+            return total, (NctId(nct_id), version)
+    return None  # the first page, or one of a kept answer
 
 
 def _event_filter(asked: Asked, newest_id: int | None = None) -> EventFilter:

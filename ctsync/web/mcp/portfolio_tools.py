@@ -8,10 +8,10 @@ from ctsync.questions.changes.filters import last_report_end, parse_phase, requi
 from ctsync.questions.parameters import BEGINNING
 from ctsync.questions.portfolio.base_rates import rates_in_use
 from ctsync.questions.portfolio.find import (
+    FindQuestion,
     FoundTrial,
-    find,
-    scan_note,
-    unfetched_note_of_search,
+    find_trials,
+    search_notes,
 )
 from ctsync.questions.portfolio.flags import FlagQuestion, TrialFlagRow, find_flags
 from ctsync.questions.portfolio.forecast import (
@@ -82,16 +82,14 @@ def _find(call: ToolCall) -> ToolRows:
     watch = given.text("watch")
     require_watch(call.store, watch)
     ever, as_of = given.flag("ever"), given.day("as_of")
-    found = find(call.store, wanted, today=call.today, ever=ever, as_of=as_of, watch=watch)
-    notes = (
-        scan_note(call.store, wanted),
-        unfetched_note_of_search(call.store, ever=ever, as_of=as_of, watch=watch),
-    )
+    question = FindQuestion(wanted, ever, as_of, watch)
+    found = find_trials(call.store, question, today=call.today, skip=given.skip())
+    notes = search_notes(call.store, question)
 
     def fact(row: FoundTrial) -> FactKey:
         return FactKey(row.nct_id, row.to_version)
 
-    return page_of(found, call, fact, notes=[note for note in notes if note])
+    return page_of(found, call, fact, notes=notes, is_skipped=True)
 
 
 def _portfolio(call: ToolCall) -> ToolRows:

@@ -122,10 +122,15 @@ def page_of(
     *,
     total: int | None = None,
     notes: Sequence[str] = (),
+    is_skipped: bool = False,
 ) -> ToolRows:
-    """Return the rows of a call from an answer that has all of them, or yields them in order."""
+    """Return the rows of a call from an answer that has all of them, or yields them in order.
+
+    `is_skipped`: the answer begins with the page.
+    """
     skip = call.arguments.skip()
-    rows = list(islice(found, skip, skip + call.limit + 1))
+    begin = 0 if is_skipped else skip
+    rows = list(islice(found, begin, begin + call.limit + 1))
     shown = rows[: call.limit]
     return ToolRows(
         rows=shown,

@@ -47,7 +47,9 @@ def test_each_page_has_the_notes_of_the_answer_in_python(api: httpx.Client, api_
     """Each answer about a trial with versions that are not fetched says so."""
     clock, noted = StillClock(), 0
     with open_for_reading(f"sqlite:///{api_file}", clock=clock) as store:
-        db: ctsync.TrialDatabase = TrialDatabase(store, settings=Settings(), clock=clock)
+        db: ctsync.TrialDatabase = TrialDatabase(
+            store, context=True, thresholds=Thresholds, clock=clock
+        )
         for question in questions([TRIAL, LISTED], "mine"):
             answer = question.in_python(db) if question.address and question.in_python else None
             if not isinstance(answer, ctsync.Rows):
@@ -63,7 +65,9 @@ def test_each_page_has_the_notes_of_the_answer_in_python(api: httpx.Client, api_
 def test_a_record_has_its_note_in_a_header(api: httpx.Client, api_file: Path) -> None:
     clock, path = StillClock(), f"/api/v1/trials/{LISTED}/record"
     with open_for_reading(f"sqlite:///{api_file}", clock=clock) as store:
-        db: ctsync.TrialDatabase = TrialDatabase(store, settings=Settings(), clock=clock)
+        db: ctsync.TrialDatabase = TrialDatabase(
+            store, context=True, thresholds=Thresholds, clock=clock
+        )
         record, first = db.record(LISTED), db.record(LISTED, version=1)
         on_day = db.record(LISTED, as_of="2016-12-31")
     assert on_day.note not in {"", record.note}

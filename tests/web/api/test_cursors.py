@@ -18,6 +18,7 @@ from ctsync.questions.changes.changes import find_changes
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store, open_store
 from ctsync.web import kept_answers
+from ctsync.web.api import long_lists
 from ctsync.web.api.paging import read_cursor, sum_of
 from tests.conftest import StillClock
 from tests.questions.answers import NOW
@@ -80,6 +81,26 @@ def test_a_cursor_expires_if_the_data_changed_and_nothing_is_kept(
     assert still.status_code == 200
     assert gone.status_code == 410
     assert gone.json()["detail"].endswith("ask again without cursor")
+
+
+def test_a_long_search_is_continued_after_the_last_result(
+    written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {"condition": "enrollment>1", "ever": "true"}
+    with serving(new_api(written)) as client:
+        rows = all_rows(client, "/find", **asked)
+        monkeypatch.setattr(long_lists, "MOST_KEPT_RESULTS", 1)
+        first = client.get("/api/v1/find", params={**asked, "limit": 2}).json()
+        assert (first["rows"], first["total"]) == (rows[:2], len(rows))
+        write_between_pages(written)
+        following = {**asked, "limit": 1000, "cursor": first["next"]}
+        second = client.get("/api/v1/find", params=following).json()
+        now = all_rows(client, "/find", **asked)
+    print(f"a search of {len(rows)} results: {len(second['rows'])} after the second, with the new")
+    assert first["rows"] + second["rows"] == [one for one in now if one in rows[:2]] + [
+        one for one in now if one not in rows[:2] and one["nct_id"] >= rows[1]["nct_id"]
+    ]
+    assert (second["total"], second["next"]) == (len(rows), None)
 
 
 def test_a_damaged_cursor_is_an_error(api: httpx.Client) -> None:

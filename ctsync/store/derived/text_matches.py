@@ -1,0 +1,164 @@
+"""Which records meet conditions on record fields, by the text index. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Select,
+    String,
+    Text,
+    cast,
+    column,
+    func,
+    literal,
+    literal_column,
+    select,
+    table,
+)
+from sqlalchemy.types import UserDefinedType
+
+from ctsync.record.rules.record_search import RecordCondition
+from ctsync.record.rules.search_words import WordSearch
+from ctsync.store.database.tables import TEXT_BODIES, TEXT_PLACES, TEXT_VALUES
+from ctsync.store.derived.text_index import TextDetail, no_text_key, text_key
+
+_WORDS = table(
+    "text_words", column("rowid"), column("value_id"), column("lexemes"), column("words")
+)
+_AT_ONCE = 10_000
+"""Number of rows to fetch at once; each is one integer."""
+
+
+class _LexemeQuery(UserDefinedType[str]):
+    """A search for words in PostgreSQL."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "tsquery"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedRecords:
+    """Some of the records in the index, by their numbers: `text_bodies.id`.
+
+    `flags` has one byte per number, 1 or 0. Number 0 stands for a version whose record is not in
+    the index. A set of numbers would take 50 times the memory.
+    """
+
+    flags: bytes
+
+    @property
+    def count(self) -> int:
+        """How many records these are."""
+        return self.flags.count(1)
+
+    def has(self, number: int | None) -> bool:
+        """Whether a record is one of them; None: it is not in the index."""
+        return self.flags[number or 0] == 1
+
+    def numbers(self) -> Iterator[int]:
+        """Iterate over the numbers of the records, upwards."""
+        return compress(range(len(self.flags)), self.flags)
+
+
+def is_decided(condition: RecordCondition, detail: TextDetail) -> bool:
+    """Whether the index decides a condition. Otherwise the records that it names have the words.
+
+    Words side by side need the order of the words in a text.
+    """
+    return detail is TextDetail.FULL or all(
+        len(term.words) == 1 for search in condition.searches for term in search.terms
+    )
+
+
+def indexed_records(
+    connection: Connection, conditions: Sequence[RecordCondition], detail: TextDetail
+) -> IndexedRecords:
+    """Return the records that meet all conditions, or may do so if one `is_decided` by none.
+
+    A negated condition that the index does not decide is left out.
+    """
+    size = 1 + (connection.scalar(select(func.max(TEXT_BODIES.c.id))) or 0)
+    all_of_them = b"\1" * size
+    met = int.from_bytes(all_of_them)
+    for condition in conditions:
+        denies = condition.condition.denies
+        if denies and not is_decided(condition, detail):
+            continue
+        flags = bytearray(size)
+        for statement in _selections(condition, connection.dialect.name, detail):
+            for number in connection.scalars(statement, execution_options={"yield_per": _AT_ONCE}):
+                flags[number] = 1
+        found = int.from_bytes(flags)
+        met &= found ^ int.from_bytes(all_of_them) if denies else found
+    return IndexedRecords(met.to_bytes(size))
+
+
+def _selections(
+    condition: RecordCondition, dialect: str, detail: TextDetail
+) -> Iterator[Select[int]]:
+    """Select the records with a value of `condition`, in one statement or several."""
+    code = condition.condition.term.code
+    keys = [text_key(code, words) for words in condition.equals]
+    if condition.takes_none:
+        keys.append(no_text_key(code))
+    records = select(TEXT_PLACES.c.body_id)
+    if keys:
+        values = TEXT_VALUES.c.id == TEXT_PLACES.c.value_id
+        yield records.join(TEXT_VALUES, values).where(TEXT_VALUES.c.words_key.in_(keys))
+    for search in condition.searches:
+        if dialect == "postgresql":
+            words = _WORDS.c.value_id == TEXT_PLACES.c.value_id
+            yield _found_by_server(records.join(_WORDS, words), search, code, detail)
+        else:
+            words = _WORDS.c.rowid == TEXT_PLACES.c.value_id
+            has_words = literal_column("text_words").op("MATCH")(_typed(search, code, detail))
+            yield records.join(_WORDS, words).where(has_words)
+
+
+def _typed(search: WordSearch, code: str, detail: TextDetail) -> Any:
+    pieces = (
+        f'"{" ".join(words)}"{" *" if is_prefix else ""}'
+        for words, is_prefix in _phrases(search, code, detail)
+    )
+    return literal(" AND ".join(pieces), String)
+
+
+def _phrases(search: WordSearch, code: str, detail: TextDetail) -> Iterator[tuple[list[str], bool]]:
+    """Yield the words that must stand side by side, and whether the last may be longer.
+
+    Without the order of words, each word is alone: FTS5 refuses a phrase then.
+    """
+    for term in search.terms:
+        words = [f"{code}{word}" for word in term.words]
+        if detail is TextDetail.WORDS:
+            yield from (([word], False) for word in words[:-1])
+            words = words[-1:]
+        yield words, term.is_prefix
+
+
+def _found_by_server(
+    found: Select[int], search: WordSearch, code: str, detail: TextDetail
+) -> Select[int]:
+    lexemes = [
+        f"'{code}{word}'{':*' if term.is_prefix and place == len(term.words) else ''}"
+        for term in search.terms
+        for place, word in enumerate(term.words, start=1)
+    ]
+    asked = cast(literal(" & ".join(lexemes), String), _LexemeQuery)
+    found = found.where(_WORDS.c.lexemes.op("@@")(asked))
+    if detail is TextDetail.WORDS:
+        return found
+    spaced = literal(" ", Text).concat(cast(_WORDS.c.words, Text)).concat(literal(" ", Text))
+    for words, is_prefix in _phrases(search, code, detail):
+        if len(words) > 1:
+            # the positions in a tsvector are limited, so the text of words decides
+            phrase = f" {' '.join(words)}{'' if is_prefix else ' '}"
+            found = found.where(spaced.like(literal(f"%{phrase}%", Text)))
+    return found
