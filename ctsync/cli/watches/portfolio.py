@@ -144,7 +144,7 @@ def portfolio(
         found = find_portfolio(store, question, today=today)
         if wanted is PortfolioFormat.ICS:
             trials = [row.nct_id for row in found.rows]
-            dates = find_milestones(store, trials=trials, today=today)
+            dates = list(find_milestones(store, trials=trials, today=today))
     if wanted is not None:
         _write(found, wanted, dates, output or STDOUT)
     elif as_json:

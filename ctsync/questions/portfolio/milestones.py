@@ -11,7 +11,7 @@ trial in its newest record. No other earlier record is read.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -111,11 +111,11 @@ def find_milestones(
     watch: str | None = None,
     trials: Collection[NctId] | None = None,
     today: date,
-) -> list[MilestoneRow]:
-    """Return the dates of all followed trials, of a watch or of `trials`, in order of their ids.
+) -> Iterator[MilestoneRow]:
+    """Iterate over the dates of all followed trials, of a watch or of `trials`, in order of ids.
 
     A date that was removed more than REMOVED_DAYS before the day of the newest registry data is
-    left out. Raises UsageError for an unknown watch.
+    left out. One trial is in memory at a time. Raises UsageError for an unknown watch.
     """
     require_watch(store, watch)
     as_of = flag_day(store, today)
@@ -126,9 +126,15 @@ def find_milestones(
         if (watch is None or watch in trial.watches) and (trials is None or trial.nct_id in trials)
     }
     chosen = Selection(watch=watch) if trials is None else Selection(tuple(followed), watch)
-    if not followed:
-        return []
-    found: list[MilestoneRow] = []
+    return _rows_of(store, chosen, followed, oldest_removal) if followed else iter(())
+
+
+def _rows_of(
+    store: Store,
+    chosen: Selection,
+    followed: Mapping[NctId, PortfolioTrial],
+    oldest_removal: date,
+) -> Iterator[MilestoneRow]:
     for versions in store.bulk.versions_by_trial(chosen):
         trial = followed.get(versions[0].nct_id)
         if trial is None:  # not followed, or another trial took it over
@@ -140,8 +146,7 @@ def find_milestones(
             )
             if row is None or (row.state is MilestoneState.REMOVED and row.since < oldest_removal):
                 continue
-            found.append(row)
-    return found
+            yield row
 
 
 class _Value(NamedTuple):

@@ -79,7 +79,7 @@ def download(asked: PageRequest) -> Content:
     dates: Sequence[MilestoneRow] = ()
     if form is PortfolioFormat.ICS:
         trials = [row.nct_id for row in found.rows]
-        dates = find_milestones(asked.store, trials=trials, today=asked.now.date())
+        dates = list(find_milestones(asked.store, trials=trials, today=asked.now.date()))
     content = portfolio_file(found.rows, form, as_of=found.as_of, milestones=dates)
     body = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     return Content(body, _MEDIA_TYPES[form], f"portfolio.{form}")
