@@ -98,16 +98,14 @@ def find(
     return find_trials(store, FindQuestion(conditions, ever, as_of, watch, among), today=today)
 
 
-def find_trials(
-    store: Store, question: FindQuestion, *, today: date, skip: int = 0
-) -> Iterator[FoundTrial]:
-    """Answer a question, without the first `skip` results. Nothing is read before it is asked for.
+def find_trials(store: Store, question: FindQuestion, *, today: date) -> Iterator[FoundTrial]:
+    """Answer a question. Nothing is read before it is asked for.
 
     Without a text index, conditions on record fields are compared with the records themselves: see
     `scan_note`. Raises UsageError for more than MOST_CONDITIONS conditions.
     """
     require_few(question.conditions)
-    spans = islice(_spans_found(store, question, _records(store, question), today), skip, None)
+    spans = _spans_found(store, question, _records(store, question), today)
     records = _records(store, question)
     for some in _in_chunks(spans):
         records.load([span.versions[span.end - 1] for span in some])

@@ -30,7 +30,7 @@ from ctsync.store.data.events import EventFilter
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.web.kept_answers import KeptAnswer
 from ctsync.web.mcp.tool import FactKey, McpTool, ToolCall, ToolRows, page_of, page_of_answer
-from ctsync.web.mcp.tool_arguments import ParameterForm, ToolParameter
+from ctsync.web.mcp.tool_arguments import ParameterForm, ToolParameter, version_cursor
 from ctsync.web.mcp.trial_tools import CATEGORY, LEVEL
 
 FORECAST = "90d"
@@ -82,14 +82,17 @@ def _find(call: ToolCall) -> ToolRows:
     watch = given.text("watch")
     require_watch(call.store, watch)
     ever, as_of = given.flag("ever"), given.day("as_of")
-    question = FindQuestion(wanted, ever, as_of, watch)
-    found = find_trials(call.store, question, today=call.today, skip=given.skip())
+    question = FindQuestion(wanted, ever, as_of, watch, after=given.version())
+    found = find_trials(call.store, question, today=call.today)
     notes = search_notes(call.store, question)
 
     def fact(row: FoundTrial) -> FactKey:
         return FactKey(row.nct_id, row.to_version)
 
-    return page_of(found, call, fact, notes=notes, is_skipped=True)
+    def place(row: FoundTrial) -> str:
+        return version_cursor(row.nct_id, row.from_version)
+
+    return page_of(found, call, fact, notes=notes, cursor=place)
 
 
 def _portfolio(call: ToolCall) -> ToolRows:

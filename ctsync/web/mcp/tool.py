@@ -122,20 +122,22 @@ def page_of(
     *,
     total: int | None = None,
     notes: Sequence[str] = (),
-    is_skipped: bool = False,
+    cursor: Callable[[RowT], str] | None = None,
 ) -> ToolRows:
     """Return the rows of a call from an answer that has all of them, or yields them in order.
 
-    `is_skipped`: the answer begins with the page.
+    `cursor` names the place after a row, for an answer that begins with the page.
     """
-    skip = call.arguments.skip()
-    begin = 0 if is_skipped else skip
-    rows = list(islice(found, begin, begin + call.limit + 1))
+    skip = 0 if cursor else call.arguments.skip()
+    rows = list(islice(found, skip, skip + call.limit + 1))
     shown = rows[: call.limit]
     return ToolRows(
         rows=shown,
         facts=[fact(row) for row in shown],
-        cursors=[str(skip + number) for number in range(1, len(shown) + 1)],
+        cursors=[
+            cursor(row) if cursor else str(skip + number)
+            for number, row in enumerate(shown, start=1)
+        ],
         is_last=len(rows) == len(shown),
         total=total,
         notes=tuple(notes),

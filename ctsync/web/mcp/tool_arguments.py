@@ -5,6 +5,7 @@ Does no I/O.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -23,6 +24,7 @@ MOST_ROWS = 500
 _MOST_TEXTS = 100
 _LONGEST_TEXT = 2_000
 _MOST_DIGITS = 9
+_VERSION = re.compile(r"(NCT[0-9]{8})\.([0-9]{1,9})")
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
 ReadT = TypeVar("ReadT")
@@ -187,8 +189,27 @@ class ToolArguments:
         """Return the number of rows before the answer, for a cursor that counts rows."""
         text = self.text("cursor") or "0"
         if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
-            raise UsageError(f"cursor: {text!r} is not a cursor of this tool; start without one")
+            raise _not_a_cursor(text)
         return int(text)
+
+    def version(self) -> tuple[NctId, int] | None:
+        """Return the trial and version before the answer, for a cursor that is `version_cursor`."""
+        text = self.text("cursor")
+        if text is None:
+            return None
+        found = _VERSION.fullmatch(text)
+        if found is None:
+            raise _not_a_cursor(text)
+        return NctId(found[1]), int(found[2])
+
+
+def version_cursor(nct_id: NctId, version: int) -> str:
+    """Name a version of a trial as the place after which an answer continues."""
+    return f"{nct_id}.{version}"
+
+
+def _not_a_cursor(text: str) -> UsageError:
+    return UsageError(f"cursor: {text!r} is not a cursor of this tool; start without one")
 
 
 def read_arguments(

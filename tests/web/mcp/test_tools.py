@@ -228,6 +228,7 @@ BAD_INPUT: tuple[tuple[str, dict[str, object], str], ...] = (
     ("versions", {"nct": TRIAL, "limit": "many"}, "limit: write a whole number"),
     ("versions", {"nct": TRIAL, "cursor": "-1"}, "cursor: '-1' is not a cursor"),
     ("versions", {"nct": TRIAL, "cursor": "٣"}, "is not a cursor"),
+    ("find", {"conditions": ["phase=PHASE2"], "cursor": "12"}, "cursor: '12' is not a cursor"),
     ("changes", {"since": "soon"}, "since: 'soon' is not a date"),
     ("changes", {"since": "9999999999y"}, "since: '9999999999y' is longer ago"),
     ("changes", {"until": "2026-13-01"}, "until: '2026-13-01' is not a date"),
