@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -219,8 +219,15 @@ def store(migrated_url: str, clock: StillClock) -> Iterator[Store]:
 @pytest.fixture
 def records_in_memory() -> Iterator[None]:
     """Let searches without an index read each record once, and not again in each of many scans."""
+    read = cache(BodyReads.read)
+
+    def read_many(bodies: BodyReads, digests: Collection[str]) -> dict[str, bytes]:
+        return {digest: read(bodies, digest) for digest in digests}
+
+    parse = SimpleNamespace(loads=cache(orjson.loads))
     with (
-        patch.object(BodyReads, "read", cache(BodyReads.read)),
-        patch("ctsync.questions.portfolio.find.orjson", SimpleNamespace(loads=cache(orjson.loads))),
+        patch.object(BodyReads, "read", read),
+        patch.object(BodyReads, "read_many", read_many),
+        patch("ctsync.questions.portfolio.searched_records.orjson", parse),
     ):
         yield
