@@ -245,7 +245,7 @@ class _Plan:
         return self._of_batch(*_TIMES, table.c.digest, table.c.brief_title, *self._asked())
 
     def outlines(self) -> Select[Any]:
-        """Select no more than the outlines of these versions."""
+        """Select only the outlines of these versions."""
         return self._of_batch(*_TIMES, *self._asked_words())
 
     def _of_batch(self, *columns: ColumnElement[Any]) -> Select[Any]:

@@ -65,6 +65,8 @@ class Tools:
             while more is not None:
                 page = answer_of(await client.call_tool(name, {**given, **more}))
                 rows += page["rows"]
+                # a cursor that does not move on would be followed for ever
+                assert page["next"] != more, f"{name}: the next page is this one"
                 more = page["next"]
             return rows
 
