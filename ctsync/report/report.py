@@ -128,6 +128,7 @@ class ReportStep:
 
     `administrative` counts events that have no line. `number` is ctsync's number of the version,
     followed by the registry's if known. `gap` says how many versions before it are not fetched.
+    `is_by_time`: there is no new version, and only flags changed because time passed.
     """
 
     number: str
@@ -141,6 +142,7 @@ class ReportStep:
     administrative: int
     command: str
     gap: str = ""
+    is_by_time: bool = False
 
     @property
     def is_cut(self) -> bool:

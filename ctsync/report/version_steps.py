@@ -82,7 +82,8 @@ def _step(
     first = next((one for one in events if one.event.kind is not Kind.FLAG), events[0])
     newer, before = first.to_registry_version, first.from_version
     number = _number(first.to_version, newer)
-    if all(is_by_time(stored.event) for stored in events):
+    by_time = all(is_by_time(stored.event) for stored in events)
+    if by_time:
         number, before = f"{number} (no new version)", None
     elif first.event.kind is Kind.FLAG:
         before = first.to_version - 1
@@ -98,6 +99,7 @@ def _step(
         administrative=hidden,
         command=_diff_command(first.nct_id, before, first.to_version),
         gap=gap_words(first),
+        is_by_time=by_time,
     )
 
 

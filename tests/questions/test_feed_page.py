@@ -11,6 +11,7 @@ from ctsync.errors import UsageError
 from ctsync.model import KeyFields, Kind, Level, NctId
 from ctsync.questions.changes import feed_page as pages
 from ctsync.questions.changes.feed_page import FeedPlace, FeedQuestion, feed_page
+from ctsync.report.formats.feed import version_entries
 from ctsync.report.report import ReportTrial, Window
 from ctsync.report.report_filter import ReportFilter
 from ctsync.store.store import Store
@@ -83,6 +84,23 @@ def test_a_version_keeps_a_flag_that_was_stored_after_the_other_trials(
     first = read_all(changed)[0][0]
     kinds = {line.stored.event.kind for line in first.steps[-1].lines}
     assert (first.nct_id, kinds) == (IDS[0], {Kind.START_DATE, Kind.STATUS, Kind.FLAG})
+
+
+def test_a_flag_that_time_changed_is_an_entry_of_its_own_each_time(changed: Store) -> None:
+    newest = max(number for i, number in versions(read_all(changed)[0]) if i == TRIAL)
+    later = [LOAD + timedelta(days=DAYS + number) for number in (2, 4)]
+    with changed.unit() as unit:
+        for seen in later:
+            path = f"flag:overdue@{seen.date()}"
+            flag = event(path, kind=Kind.FLAG, level=Level.CRITICAL, inputs={"by": "time"})
+            add_events(unit, newest, newest, flag, nct_id=TRIAL, observed=seen)
+    report = feed_page(changed, FeedQuestion(WINDOW, "all")).report
+    found = {one.id: one.updated for one in version_entries(report)}
+    assert len(found) == len(version_entries(report)) == DAYS * len(IDS) + len(later)
+    of_flags = {
+        seen.date(): found[name] for name in found for seen in later if f"@{seen.date()}" in name
+    }
+    assert of_flags == {seen.date(): seen for seen in later}
 
 
 def test_filters_apply_to_each_change_as_in_the_list_of_changes(changed: Store) -> None:

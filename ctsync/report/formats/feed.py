@@ -38,7 +38,10 @@ HOME = "https://clinicaltrials.gov/"
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """One version of a trial, or the report itself; each version always has the same `id`."""
+    """One version of a trial, or the report itself; each version always has the same `id`.
+
+    A flag that time alone changed has no new version: the day of its load is part of its `id`.
+    """
 
     id: str
     title: str
@@ -198,7 +201,7 @@ def _entry(trial: ReportTrial, step: ReportStep, flags: str) -> FeedEntry:
     changes = net_changes(stored for line in step.lines for stored in line.events)
     administrative = f"{trial.nct_id} administrative changes only"
     return FeedEntry(
-        id=f"{trial.url}#v{step.to_version}",
+        id=f"{trial.url}#v{step.to_version}{_day_of_flags(step)}",
         title=trial_subject(trial.nct_id, trial.about, changes) if changes else administrative,
         url=step.compare_url or trial.url,
         updated=_posted_at(step),
@@ -220,9 +223,14 @@ def _told(trial: ReportTrial, step: ReportStep) -> Iterator[str]:
         yield f"compare: {step.compare_url}"
 
 
+def _day_of_flags(step: ReportStep) -> str:
+    # a reader leaves out an entry whose id it knows: it would never show "results overdue"
+    return f"@{(step.observed or step.fetched).date()}" if step.is_by_time else ""
+
+
 def _posted_at(step: ReportStep) -> datetime:
     posted = PartialDate.parse(step.posted)
-    if posted is None:
+    if posted is None or step.is_by_time:
         return step.observed or step.fetched
     return datetime.combine(posted.last, time(), UTC)
 
