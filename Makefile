@@ -7,6 +7,7 @@
 #   make bench    what it costs, measured       make soak    what takes longer: full-size faults
 #   make mutants  breaks 40 places of the code, and counts how many the tests notice
 #   make bench-registry   a mirror of 20,000 and of 100,000 records, measured
+#   make bench-whole FOLDER=/large/disk   the whole registry: two hours, 30 GB
 #   make truth    outcome changes against rated pairs      make weights  fits their weights again
 #   make lint     ruff
 #   make types    mypy --strict                 make wheel   build dist/*.whl and dist/*.tar.gz
@@ -30,8 +31,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test test-all bench bench-registry soak mutants lint types layers docs pictures wheel
-.PHONY: truth weights lock locked locked-analysis audit clean
+.PHONY: demo test test-all bench bench-registry bench-whole soak mutants lint types layers docs
+.PHONY: pictures wheel truth weights lock locked locked-analysis audit clean
 
 demo: $(VENV)/.run
 	$(BIN)/ctsync demo $(ARGS)
@@ -52,6 +53,9 @@ bench: $(VENV)/.test
 
 bench-registry: $(VENV)/.test
 	$(BIN)/python -m pytest -m bench_registry -s -p no:randomly $(ARGS)
+
+bench-whole: $(VENV)/.test
+	$(BIN)/python -m tests.bench.whole_registry "$(FOLDER)"
 
 soak: $(VENV)/.test
 	$(BIN)/python -m pytest -m soak -s $(ARGS)

@@ -16,6 +16,7 @@ import orjson
 
 from ctsync.errors import RegistryUnreachable
 from ctsync.registry.http.response import RequestCounts
+from tests.bench.memory import resident_mb
 
 if TYPE_CHECKING:
     from ctsync.model import RegistryVersion
@@ -46,25 +47,8 @@ class Peak(threading.Thread):
 
     def run(self) -> None:
         while True:
-            self.mb = max(self.mb, sum(map(_resident_mb, _family(os.getpid()))))
+            self.mb = max(self.mb, resident_mb(os.getpid()))
             time.sleep(0.25)  # the kernel needs milliseconds for each sample
-
-
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += _family(int(child))
-    return found
-
-
-def _resident_mb(pid: int) -> float:
-    """Return the proportional set size of a process: shared memory counts in part."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
 
 
 def main(database: Path, archive: Path) -> None:
