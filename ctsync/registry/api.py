@@ -186,7 +186,7 @@ class RegistryApi:
     # --- a batch -----------------------------------------------------------------------------
 
     def _answers(self, ids: Sequence[NctId], load: RegistryVersion) -> Iterator[Answer | _Missing]:
-        def fetch(batch: Sequence[NctId]) -> Mapping[NctId, Answer]:
+        def fetch(batch: Sequence[NctId]) -> dict[NctId, Answer]:
             if len(batch) == 1:
                 return {batch[0]: self._alone(batch[0], load)}
             studies = read_complete(self._pages.part, _batch_params(batch))
@@ -197,7 +197,8 @@ class RegistryApi:
                 if isinstance(found, RegistryError):
                     yield _failed(nct_id, found)
                 else:
-                    yield found.get(nct_id) or _Missing(nct_id)
+                    # removed: kept until the next batch has arrived, two batches took 100 MB
+                    yield found.pop(nct_id, None) or _Missing(nct_id)
 
     def _alone(self, nct_id: NctId, load: RegistryVersion) -> Answer:
         """Fetch the answer for a batch of one id. Raises DIVISIBLE errors."""
@@ -208,7 +209,7 @@ class RegistryApi:
 
     def _match(
         self, batch: Iterable[NctId], studies: Iterable[Any], load: RegistryVersion
-    ) -> dict[NctId, Observation]:
+    ) -> dict[NctId, Answer]:
         """Map each requested id to its study, by the study's own id or by an alias.
 
         Omits ids that no study has, and aliases that several studies claim. Both are then requested

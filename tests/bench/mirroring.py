@@ -6,7 +6,6 @@ import gc
 import os
 import sqlite3
 import sys
-import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ import orjson
 
 from ctsync.errors import RegistryUnreachable
 from ctsync.registry.http.response import RequestCounts
+from tests.bench.peak_memory import PeakMemory
 
 if TYPE_CHECKING:
     from ctsync.model import RegistryVersion
@@ -37,36 +37,6 @@ class NoRegistry:
     total = fetch = version
 
 
-class Peak(threading.Thread):
-    """Samples the memory of this process and its children, and keeps the highest sum."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.mb = 0.0
-
-    def run(self) -> None:
-        while True:
-            self.mb = max(self.mb, sum(map(_resident_mb, _family(os.getpid()))))
-            time.sleep(0.25)  # the kernel needs milliseconds for each sample
-
-
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += _family(int(child))
-    return found
-
-
-def _resident_mb(pid: int) -> float:
-    """Return the proportional set size of a process: shared memory counts in part."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
-
-
 def main(database: Path, archive: Path) -> None:
     # imported late, as in the command: worker processes import this file again
     from ctsync.cli import COLLECT_AFTER
@@ -75,7 +45,7 @@ def main(database: Path, archive: Path) -> None:
     from ctsync.sync.mirror.mirror import Mirror
 
     gc.set_threshold(COLLECT_AFTER)  # as in every command
-    peak = Peak()
+    peak = PeakMemory(os.getpid())
     peak.start()
     clock, missing = SystemClock(), NoRegistry()
     began, started = time.perf_counter(), datetime.now(UTC)
