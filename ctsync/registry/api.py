@@ -41,6 +41,9 @@ from ctsync.registry.study_pages import AMONG, StudyPages
 from ctsync.text import for_log, shorten
 
 LARGEST_BATCH = 500
+RECORDS_AT_ONCE = 250
+"""The most records of a request: 440, as many as fit into a URL, take 50 MB when they are read."""
+
 LONGEST_URL = 7_500  # the registry's nginx accepts 8 KB
 LONGEST_ORG_ID = 200
 MOST_HOPS = 5
@@ -79,7 +82,7 @@ class RegistryApi:
         self._accept_load = accept_load
         self._clock = clock
         self._batches = IdBatches(max(1, batch_size))
-        self._most = self._room_for_ids(_batch_params([]))
+        self._most = min(RECORDS_AT_ONCE, self._room_for_ids(_batch_params([])))
         self._pages = StudyPages(self._fetch_page)
         self._other_loads: Counter[date] = Counter()
 

@@ -67,7 +67,7 @@ class _Found:
     def of(cls, decision: Decision, finding: PendingVersion, fetched: datetime) -> _Found:
         came_back_from = decision.head.moved_to if isinstance(decision, Returned) else None
         body = _body_of(finding.record)
-        if finding.joining is None:
+        if finding.joining is None and isinstance(finding.record, Record):
             finding = replace(finding, record=None, before=None)
         return cls(finding, body, _counter_of(decision), came_back_from, fetched)
 
