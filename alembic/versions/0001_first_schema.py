@@ -40,7 +40,10 @@ def upgrade() -> None:
             comment="the body a delta is packed against",
         ),
         sa.Column(
-            "depth", sa.Integer(), nullable=False, comment="deltas down to the keyframe; at most 15"
+            "depth",
+            sa.Integer(),
+            nullable=False,
+            comment="0 for a keyframe; a delta is deeper than its base; at most 31",
         ),
         sa.Column("data", sa.LargeBinary(), nullable=False, comment="zstd-packed"),
         sa.CheckConstraint(

@@ -75,17 +75,22 @@ class App:
             store.close()
 
     @contextmanager
-    def writable_store(self, *, create: bool = True) -> Iterator[Store]:
+    def writable_store(
+        self, *, create: bool = True, for_watched_trials: bool = False
+    ) -> Iterator[Store]:
         """Open the database for writing, upgrade its schema, and report the path of a new one.
 
-        Raises NoDatabase if there is none and `create` is false.
+        `for_watched_trials` limits the memory to what a sync of them needs. Raises NoDatabase if
+        there is none and `create` is false.
         """
+        from ctsync.store.database.engine import CACHE_KIB, SYNC_CACHE_KIB
         from ctsync.store.store import open_store
 
         url = self.settings.database.url
         path = sqlite_path(url)
         is_new = path is not None and not is_visible(path)
-        store = open_store(url, clock=self.clock, create=create)
+        cache = SYNC_CACHE_KIB if for_watched_trials else CACHE_KIB
+        store = open_store(url, clock=self.clock, create=create, cache_kib=cache)
         try:
             if is_new:
                 click.echo(f"created the database {path}", err=True)

@@ -41,6 +41,9 @@ from ctsync.registry.study_pages import AMONG, StudyPages
 from ctsync.text import for_log, shorten
 
 LARGEST_BATCH = 500
+RECORDS_AT_ONCE = 250
+"""The most records of a request: 440, as many as fit into a URL, take 50 MB when they are read."""
+
 LONGEST_URL = 7_500  # the registry's nginx accepts 8 KB
 LONGEST_ORG_ID = 200
 MOST_HOPS = 5
@@ -79,7 +82,7 @@ class RegistryApi:
         self._accept_load = accept_load
         self._clock = clock
         self._batches = IdBatches(max(1, batch_size))
-        self._most = self._room_for_ids(_batch_params([]))
+        self._most = min(RECORDS_AT_ONCE, self._room_for_ids(_batch_params([])))
         self._pages = StudyPages(self._fetch_page)
         self._other_loads: Counter[date] = Counter()
 
@@ -186,7 +189,7 @@ class RegistryApi:
     # --- a batch -----------------------------------------------------------------------------
 
     def _answers(self, ids: Sequence[NctId], load: RegistryVersion) -> Iterator[Answer | _Missing]:
-        def fetch(batch: Sequence[NctId]) -> Mapping[NctId, Answer]:
+        def fetch(batch: Sequence[NctId]) -> dict[NctId, Answer]:
             if len(batch) == 1:
                 return {batch[0]: self._alone(batch[0], load)}
             studies = read_complete(self._pages.part, _batch_params(batch))
@@ -197,7 +200,8 @@ class RegistryApi:
                 if isinstance(found, RegistryError):
                     yield _failed(nct_id, found)
                 else:
-                    yield found.get(nct_id) or _Missing(nct_id)
+                    # removed: kept until the next batch has arrived, two batches took 100 MB
+                    yield found.pop(nct_id, None) or _Missing(nct_id)
 
     def _alone(self, nct_id: NctId, load: RegistryVersion) -> Answer:
         """Fetch the answer for a batch of one id. Raises DIVISIBLE errors."""
@@ -208,7 +212,7 @@ class RegistryApi:
 
     def _match(
         self, batch: Iterable[NctId], studies: Iterable[Any], load: RegistryVersion
-    ) -> dict[NctId, Observation]:
+    ) -> dict[NctId, Answer]:
         """Map each requested id to its study, by the study's own id or by an alias.
 
         Omits ids that no study has, and aliases that several studies claim. Both are then requested

@@ -293,11 +293,13 @@ def open_store(
     clock: Clock,
     create: bool = True,
     patience_seconds: float = PATIENCE_SECONDS,
+    cache_kib: int = CACHE_KIB,
 ) -> Store:
     """Open a database, after upgrading an empty or older one to the newest schema.
 
     `create` allows creating a missing database, private to its owner. A statement waits up to
-    `patience_seconds` for another writer. For a file on a network file system, logs a warning.
+    `patience_seconds` for another writer. `cache_kib` is the page cache of each connection to a
+    SQLite file. For a file on a network file system, logs a warning.
     Raises ConfigError for an invalid URL, UsageError for a URL with mode=ro, ForeignDatabase,
     MixedDatabase, NewerDatabase, and StoreUnavailable, also for a server behind a proxy that pools
     transactions.
@@ -312,7 +314,7 @@ def open_store(
         )
     require_writable(parsed)
     identity = file_identity(parsed)
-    engine = make_engine(parsed, patience_seconds=patience_seconds)
+    engine = make_engine(parsed, patience_seconds=patience_seconds, cache_kib=cache_kib)
     refuse_transaction_pooling(engine)
     try:
         migrate.prepare(parsed, engine, create=create and parsed.query.get("mode") != "rw")

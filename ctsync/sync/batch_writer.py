@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Literal
 
 from ctsync.dates import Clock
 from ctsync.deliver.plan import plan
@@ -45,25 +46,35 @@ SEEN_BATCH = 500
 LARGEST_BATCH_BYTES = 8 * 2**20
 # raised for a record that no database can store or whose events clash; these include Unstorable
 _REFUSALS = (ValueError, TypeError, OverflowError)
+_Counter = Literal["new", "same", "changed", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    decision: Decision
+    """A finding that waits for its batch. `came_back_from` had taken its trial over until now.
+
+    Holds no parsed record, unless the version continues the registry's history: the objects of a
+    record take five times the memory of its bytes.
+    """
+
     finding: PendingVersion
+    body: NewBody | None
+    counted_as: _Counter
+    came_back_from: NctId | None
     fetched: datetime
+
+    @classmethod
+    def of(cls, decision: Decision, finding: PendingVersion, fetched: datetime) -> _Found:
+        came_back_from = decision.head.moved_to if isinstance(decision, Returned) else None
+        body = _body_of(finding.record)
+        if finding.joining is None and isinstance(finding.record, Record):
+            finding = replace(finding, record=None, before=None)
+        return cls(finding, body, _counter_of(decision), came_back_from, fetched)
 
     @property
     def leaves_a_step(self) -> bool:
-        finding = self.finding
-        is_empty = finding.head is None and finding.record is None
-        return finding.joining is None and not is_empty
-
-    @property
-    def came_back_from(self) -> NctId | None:
-        """The trial that had taken this one over until now."""
-        decision = self.decision
-        return decision.head.moved_to if isinstance(decision, Returned) else None
+        is_empty = self.finding.head is None and self.body is None
+        return self.finding.joining is None and not is_empty
 
     def step(self) -> NewStep:
         finding = self.finding
@@ -71,7 +82,7 @@ class _Found:
             nct_id=finding.nct_id,
             after=finding.head.snapshot_id if finding.head else None,
             state=finding.state,
-            body=_body_of(finding.record),
+            body=self.body,
             key=finding.key,
             events=finding.events,
             fetched=self.fetched,
@@ -132,13 +143,15 @@ class BatchWriter:
             case StillAway(_, to):
                 self._follow(asked, to)
             case _:
-                self._count(decision, 1)
+                self._count(_counter_of(decision), 1)
         if isinstance(decision, Same) and not self._notes_same(asked, decision):
             return
         if examined.finding is not None:
             fetched = examined.fetched_at or self.clock.now()
-            self._waiting.append(_Found(decision, examined.finding, fetched))
-            self._bytes += _size_of(examined.finding)
+            self.sights.take(examined.finding.before, examined.finding.record)
+            found = _Found.of(decision, examined.finding, fetched)
+            self._waiting.append(found)
+            self._bytes += _size_of(found.body)
         self._seen.append(asked)
         if len(self._seen) >= SEEN_BATCH or self._bytes >= LARGEST_BATCH_BYTES:
             self.flush()
@@ -154,8 +167,6 @@ class BatchWriter:
         """Commit the waiting batch; `also` runs in its last transaction."""
         waiting, self._waiting, self._bytes = self._waiting, [], 0
         seen, self._seen = self._seen, []
-        for found in waiting:
-            self.sights.take(found.finding.before, found.finding.record)
         try:
             self._commit(waiting, seen, also)
         except _REFUSALS:
@@ -166,27 +177,19 @@ class BatchWriter:
         try:
             self._commit([found], ())
         except _REFUSALS as error:
-            nct_id, record = found.finding.nct_id, found.finding.record
+            nct_id, body = found.finding.nct_id, found.body
             log.warning("quarantined nct_id=%s reason=%s", nct_id, for_log(str(error)))
-            raw = record.canonical if isinstance(record, Record) else b""
+            raw = b"" if body is None else body.canonical or b""
             named = f"{type(error).__name__}: {error}"
             reason = error if isinstance(error, Unstorable) else BadRecord(named)
             self._quarantine(Failed(nct_id, reason, raw))
-            self._count(found.decision, -1)
+            self._count(found.counted_as, -1)
             return False
         return True
 
-    def _count(self, decision: Decision, by: int) -> None:
+    def _count(self, counter: _Counter, by: int) -> None:
         tally = self.entry.tally
-        match decision:
-            case First():
-                tally.new += by
-            case Gone():
-                tally.gone += by
-            case Same() | Confirmed():
-                tally.same += by
-            case _:
-                tally.changed += by
+        setattr(tally, counter, getattr(tally, counter) + by)
 
     def _commit(
         self,
@@ -358,6 +361,18 @@ class BatchWriter:
             unit.trials.mark_absent(nct_id, self.observed)
 
 
+def _counter_of(decision: Decision) -> _Counter:
+    match decision:
+        case First():
+            return "new"
+        case Gone():
+            return "gone"
+        case Same() | Confirmed():
+            return "same"
+        case _:
+            return "changed"
+
+
 def _folded(term: str) -> str:
     return " ".join(term.split()).casefold()
 
@@ -373,12 +388,6 @@ def _body_of(record: Record | Prepared | None) -> NewBody | None:
             return NewBody(digest, size, keyframe=record.keyframe, mark=record.mark)
 
 
-def _size_of(finding: PendingVersion) -> int:
-    """Return the approximate size of a finding in memory, in bytes."""
-    match finding.record:
-        case Record() as record:
-            return len(record.canonical) * (1 if finding.before is None else 2)
-        case Prepared() as prepared:
-            return len(prepared.keyframe or b"")
-        case None:
-            return 0
+def _size_of(body: NewBody | None) -> int:
+    """Return the approximate size of a waiting body in memory, in bytes."""
+    return 0 if body is None else len(body.canonical or body.keyframe or b"")

@@ -6,7 +6,6 @@ import gc
 import os
 import sqlite3
 import sys
-import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ import orjson
 
 from ctsync.errors import RegistryUnreachable
 from ctsync.registry.http.response import RequestCounts
-from tests.bench.memory import resident_mb
+from tests.bench.peak_memory import PeakMemory
 
 if TYPE_CHECKING:
     from ctsync.model import RegistryVersion
@@ -38,19 +37,6 @@ class NoRegistry:
     total = fetch = version
 
 
-class Peak(threading.Thread):
-    """Samples the memory of this process and its children, and keeps the highest sum."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.mb = 0.0
-
-    def run(self) -> None:
-        while True:
-            self.mb = max(self.mb, resident_mb(os.getpid()))
-            time.sleep(0.25)  # the kernel needs milliseconds for each sample
-
-
 def main(database: Path, archive: Path) -> None:
     # imported late, as in the command: worker processes import this file again
     from ctsync.cli import COLLECT_AFTER
@@ -59,7 +45,7 @@ def main(database: Path, archive: Path) -> None:
     from ctsync.sync.mirror.mirror import Mirror
 
     gc.set_threshold(COLLECT_AFTER)  # as in every command
-    peak = Peak()
+    peak = PeakMemory(os.getpid())
     peak.start()
     clock, missing = SystemClock(), NoRegistry()
     began, started = time.perf_counter(), datetime.now(UTC)

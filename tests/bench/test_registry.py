@@ -9,6 +9,7 @@ from __future__ import annotations
 import compileall
 import gzip
 import os
+import sqlite3
 import subprocess
 import sys
 import zipfile
@@ -18,7 +19,11 @@ import orjson
 import pytest
 
 import ctsync
+from ctsync.dates import SystemClock
+from ctsync.model import Record, Source, State
+from ctsync.record.compare.canonical import key_fields
 from ctsync.store.bodies.codec import BULK_LEVEL
+from ctsync.store.store import open_store
 from ctsync.sync.mirror.workers import cores
 from tests.bench.made_registry import write_archive
 from tests.bench.plain import DEFAULT_LEVEL, seconds_of_plain, seconds_of_python
@@ -97,3 +102,28 @@ def test_the_cost_of_mirroring_real_records(tmp_path: Path) -> None:
             made.writestr(f"{nct_id[-2:]}/{nct_id}.json", study)
             raw += len(study)
     measure(archive, raw, len(newest), tmp_path)
+
+
+def test_the_stored_size_of_new_versions(
+    day_pairs: list[tuple[Record, Record]], tmp_path: Path
+) -> None:
+    """The first versions are in the lines "stored" above; new versions are those of real days."""
+    database, clock = tmp_path / "versions.db", SystemClock()
+    with open_store(f"sqlite:///{database}", clock=clock) as store, store.unit() as unit:
+        for before, after in day_pairs:
+            head: int | None = None
+            for record in (before, after):
+                head, _ = unit.versions.add(
+                    record.nct_id, after=head, record=record, key=key_fields(record.body),
+                    state=State.PRESENT, source=Source.LIVE, posted=None, submitted=None,
+                    observed=clock.now(), fetched=clock.now(), run_id=None,
+                )  # fmt: skip
+    with sqlite3.connect(database) as look:
+        sizes = "SELECT SUM(raw_size), SUM(LENGTH(data)) FROM bodies WHERE encoding = ?"
+        (raw, first), (changed, deltas) = (
+            look.execute(sizes, (encoding,)).fetchone() for encoding in ("keyframe", "delta")
+        )
+    print(
+        f"\nstored: {len(day_pairs):,} real changes of a day: first versions {first / raw:.1%} of "
+        f"raw without a dictionary, new versions {deltas / changed:.2%}"
+    )

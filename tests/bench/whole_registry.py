@@ -15,7 +15,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 import zipfile
 from collections.abc import Sequence
@@ -28,7 +27,7 @@ from ctsync.dates import SystemClock
 from ctsync.model import NctId
 from ctsync.store.store import open_store
 from tests.bench.made_registry import make_study, nct_id_of, write_archive
-from tests.bench.memory import resident_mb
+from tests.bench.peak_memory import PeakMemory
 
 ROOT = Path(__file__).parents[2]
 COUNT = int(os.environ.get("CTSYNC_BENCH_RECORDS", "605599"))
@@ -44,7 +43,6 @@ class Measured:
     def __init__(self, name: str, command: Sequence[str], *, folder: Path) -> None:
         environment = {**os.environ, "HOME": str(folder)}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        self.peak, self._done = 0.0, threading.Event()
         began = time.perf_counter()
         with (
             (folder / "output.txt").open("wb") as output,
@@ -53,11 +51,10 @@ class Measured:
                 command, cwd=ROOT, env=environment, stdout=output, stderr=said
             ) as running,
         ):
-            watcher = threading.Thread(target=self._sample, args=(running.pid,))
-            watcher.start()
+            memory = PeakMemory(running.pid)
+            memory.start()
             _, status, used = os.wait4(running.pid, 0)
-            self._done.set()
-            watcher.join()
+            memory.stop()
             running.returncode = os.waitstatus_to_exitcode(status)
         took = time.perf_counter() - began
         # the time of its children is in the rusage, because it waits for them
@@ -65,16 +62,12 @@ class Measured:
         said_lines = (folder / "said.txt").read_text(encoding="utf-8").splitlines()
         print(
             f"{name:<44} {took:>9,.2f} s {used.ru_utime + used.ru_stime:>9,.2f} s CPU "
-            f"{self.peak:>7,.0f} MB  exit {running.returncode}, "
+            f"{max(memory.mb, memory.own_mb):>7,.0f} MB  exit {running.returncode}, "
             f"{len(self.output.splitlines()):,} lines",
             *said_lines[-1:],
             sep="\n    ",
             flush=True,
         )
-
-    def _sample(self, pid: int) -> None:
-        while not self._done.wait(0.1):
-            self.peak = max(self.peak, resident_mb(pid))
 
 
 def let_a_day_pass(archive: Path) -> list[NctId]:
@@ -150,6 +143,8 @@ def main(folder: Path) -> None:
         ("diff", trial),
         ("changes", "--since", SINCE),
         ("report", "--since", SINCE),
+        ("changes", "--since", SINCE, "--watch", "mine"),
+        ("report", "--since", SINCE, "--watch", "mine"),
         ("portfolio",),
         ("flags",),
         ("forecast",),

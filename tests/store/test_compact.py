@@ -100,9 +100,9 @@ def test_compact_packs_the_remaining_keyframes_with_the_dictionary(
     alone = BODIES.c.digest.in_(own) & (BODIES.c.encoding == "keyframe")
     with store.view() as connection:
         keyframes = connection.scalars(select(BODIES.c.data).where(alone)).all()
-    assert len(keyframes) == 2  # 20 versions take two chains, each with one keyframe
     number = codec.Dictionary(learned).number
-    assert [codec.dictionary_of(bytes(data)) for data in keyframes] == [number] * 2
+    # one keyframe is enough for 20 versions
+    assert [codec.dictionary_of(bytes(data)) for data in keyframes] == [number]
 
 
 @pytest.mark.slow

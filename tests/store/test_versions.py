@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event as listen
+from sqlalchemy import update
 
 from ctsync.errors import CorruptBody, StoreConflict, UnknownVersion
 from ctsync.model import Head, KeyFields, Source, State
+from ctsync.store.bodies import codec
+from ctsync.store.bodies.reader import Dictionaries
 from ctsync.store.data.versions import KEY_COLUMNS
-from ctsync.store.database.tables import SNAPSHOTS
+from ctsync.store.database.tables import BODIES, SNAPSHOTS
 from ctsync.store.store import Store
 from tests.registry_fixtures import an_id
 from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL, add, engine_of, fill, record, record_of
@@ -55,14 +59,31 @@ def test_forty_versions_are_numbered_in_order_and_read_back(store: Store) -> Non
         assert store.bodies.read(version.digest or "") == record(number).canonical
 
 
-def test_a_body_is_unpacked_from_at_most_sixteen_frames(store: Store) -> None:
-    fill(store, 40)
+def test_a_body_is_unpacked_from_at_most_six_frames(store: Store) -> None:
+    fill(store, 70)
+    dictionaries = Dictionaries()
     with store.view() as connection:
-        from sqlalchemy import text
+        chains = [dictionaries.chain(connection, record(number).digest) for number in range(70)]
+    frames = [len(chain) for chain in chains]
+    print(f"bodies of 70 versions: {sum(frames) / 70:.1f} frames on average, {max(frames)} at most")
+    assert max(frames) == 6
+    assert [chain[-1].depth for chain in chains].count(0) == 3  # one keyframe per 32 versions
 
-        rows = connection.execute(text("SELECT encoding, depth FROM bodies ORDER BY depth")).all()
-    assert max(row.depth for row in rows) == 15
-    assert [row.encoding for row in rows].count("keyframe") == 3
+
+def test_a_version_is_added_to_bodies_that_are_each_packed_against_the_one_before(
+    store: Store,
+) -> None:
+    *_, head = fill(store, 16)
+    with store.unit() as unit:
+        for older, newer in pairwise([record(number) for number in range(16)]):
+            packed = codec.pack(newer.canonical, older.canonical)
+            place = {"base_digest": older.digest, "data": packed}
+            row = update(BODIES).where(BODIES.c.digest == newer.digest).values(place)
+            unit.connection.execute(row)
+        for number in range(16, 20):
+            head = add(unit, number, head)
+    bodies = [store.bodies.read(record(number).digest) for number in range(20)]
+    assert bodies == [record(number).canonical for number in range(20)]
 
 
 def test_the_head_is_the_newest_version(store: Store) -> None:

@@ -83,7 +83,7 @@ def daemon(app: App) -> None:
 def _cycle(app: App, clock: StoppableClock) -> Iterator[SyncCycle]:
     """Open the store for every cycle: a connection may be lost between cycles."""
     with (
-        app.writable_store() as store,
+        app.writable_store(for_watched_trials=True) as store,
         app.registry() as registry,
         app.history(registry) as history,
     ):

@@ -100,7 +100,7 @@ def _round(
     app: App, *, accept_gone: bool = False, accept_load: bool = False, sends: bool = True
 ) -> Iterator[SyncCycle]:
     with (
-        app.writable_store() as store,
+        app.writable_store(for_watched_trials=True) as store,
         app.registry(accept_load=accept_load) as registry,
         app.history(registry) as history,
         progress_bar() as watcher,

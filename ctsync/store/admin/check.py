@@ -21,7 +21,7 @@ from ctsync.dates import Clock
 from ctsync.errors import CorruptBody, MixedDatabase, StoreError
 from ctsync.model import Category, Kind, Level, Source, State, Verdict
 from ctsync.store.admin.damage import misplaced_events, streamed, wrong_heads, wrong_path_keys
-from ctsync.store.bodies.reader import Dictionaries, is_unused
+from ctsync.store.bodies.reader import Dictionaries, is_unused, true_depths
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.database import migrate
 from ctsync.store.database.access import BATCH
@@ -158,7 +158,7 @@ def _bodies(connection: Connection) -> Iterator[Problem]:
             yield Problem(CORRUPT, repr(text_of_other), "its name is not a digest")
     last, dictionaries = _LEAST_DIGEST, Dictionaries()
     while True:
-        page = select(BODIES.c.digest, BODIES.c.raw_size, BODIES.c.depth, BODIES.c.base_digest)
+        page = select(BODIES.c.digest, BODIES.c.raw_size)
         page = page.where(BODIES.c.digest > last).order_by(BODIES.c.digest).limit(BATCH)
         rows = connection.execute(page).all()
         if not rows:
@@ -166,12 +166,14 @@ def _bodies(connection: Connection) -> Iterator[Problem]:
         last = rows[-1].digest
         for row in rows:
             try:
-                raw, links = dictionaries.read_body(connection, row.digest)
+                chain = dictionaries.chain(connection, row.digest)
+                raw = dictionaries.unpack(connection, chain, row.digest)
             except CorruptBody as error:
                 yield Problem(CORRUPT, row.digest, str(error))
                 continue
-            if (len(raw), links) != (row.raw_size, row.depth + 1):
-                yield Problem(WRONG_SIZE, row.digest, f"{len(raw)} B, {links} links")
+            depths = [link.depth for link in chain]
+            if len(raw) != row.raw_size or depths != true_depths(chain):
+                yield Problem(WRONG_SIZE, row.digest, f"{len(raw)} B, depths {depths}")
 
 
 def _unused_bodies(connection: Connection) -> Iterator[Problem]:

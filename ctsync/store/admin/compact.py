@@ -100,7 +100,7 @@ def drop_unused(store: Store) -> int:
 
 
 def _wasteful(store: Store) -> Iterator[NctId]:
-    """Iterate over the trials with more keyframes than one per 16 bodies, rounded up."""
+    """Iterate over the trials with more keyframes than one per 32 bodies, rounded up."""
     keyframes = func.count(BODIES.c.digest.distinct()).filter(BODIES.c.encoding == "keyframe")
     bodies = func.count(BODIES.c.digest.distinct())
     length = codec.MAX_DEPTH + 1
@@ -155,21 +155,33 @@ def repack(store: Store, nct_id: NctId, dictionary: codec.Dictionary | None) -> 
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A body and the frames to read it from: a keyframe and deltas, its own last."""
+
+    digest: str
+    depth: int
+    raw: bytes
+    frames: list[bytes]
+
+
 def _chain(
     store: Store, digests: list[str], dictionary: codec.Dictionary | None
 ) -> Iterator[BodyRow]:
-    """Pack each body against the one before it, and check that it can be read back."""
-    base: tuple[str, bytes] | None = None
-    depth = 0
-    links: list[bytes] = []
+    """Pack each body as if it were stored now, and check that it can be read back."""
+    below: list[_Packed] = []  # the last body, after those it is packed against
     for digest in digests:
         raw = store.bodies.read(digest)
-        alone = base is None or depth >= codec.MAX_DEPTH
-        depth = 0 if alone else depth + 1
-        upon = None if alone or base is None else base[1]
-        data = codec.pack(raw, upon, dictionary=dictionary)
-        links = [data] if alone else [*links, data]
-        codec.unpack(links, digest, dictionary)
-        below = None if alone or base is None else base[0]
-        yield body_row(digest, len(raw), data, base_digest=below, depth=depth)
-        base = (digest, raw)
+        depth = below[-1].depth + 1 if below else 0
+        if depth > codec.MAX_DEPTH:
+            depth, below = 0, []
+        while below and below[-1].depth > codec.base_depth(depth):
+            below.pop()
+        base = below[-1] if below else None
+        data = codec.pack(raw, base and base.raw, dictionary=dictionary)
+        frames = [*(base.frames if base else ()), data]
+        codec.unpack(frames, digest, dictionary)
+        yield body_row(
+            digest, len(raw), data, base_digest=base.digest if base else None, depth=depth
+        )
+        below.append(_Packed(digest, depth, raw, frames))

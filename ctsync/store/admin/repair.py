@@ -15,7 +15,7 @@ from ctsync.errors import CorruptBody
 from ctsync.model import NctId, Record
 from ctsync.store.admin.damage import misplaced_events, wrong_heads, wrong_path_keys
 from ctsync.store.bodies import codec
-from ctsync.store.bodies.reader import Dictionaries, is_unused
+from ctsync.store.bodies.reader import Dictionaries, is_unused, true_depths
 from ctsync.store.bodies.writer import BodyWrites
 from ctsync.store.data.trials import TrialWrites
 from ctsync.store.database.access import Writes
@@ -102,12 +102,13 @@ class RepairWrites(Writes):
         """Set the size and depth of these bodies, then delete every unused body."""
         for digest in wrong:
             try:
-                raw, links = self._dictionaries.read_body(self._connection, digest)
+                chain = self._dictionaries.chain(self._connection, digest)
+                raw = self._dictionaries.unpack(self._connection, chain, digest)
             except CorruptBody:
                 continue  # a corrupt body has no size to set
-            true = {"raw_size": len(raw), "depth": links - 1}
+            true = {"raw_size": len(raw), "depth": true_depths(chain)[-1]}
             self._connection.execute(update(BODIES).where(BODIES.c.digest == digest).values(true))
-            yield "wrong size or depth", digest, f"{len(raw)} B, {links} links"
+            yield "wrong size or depth", digest, f"{len(raw)} B, depth {true['depth']}"
         unused = select(BODIES.c.digest).where(is_unused())
         # in a loop: deleting a body may leave its base unused
         while digests := self._connection.scalars(unused).all():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
@@ -27,19 +27,39 @@ from ctsync.store.database.tables import BODIES, DICTIONARIES, SNAPSHOTS
 from ctsync.store.database.types import Digest, is_digest, pack_digest
 
 
-def body_chain(digest: str | BindParameter[str]) -> Select[int, bytes]:
+class Link(NamedTuple):
+    """A packed body of a chain."""
+
+    digest: str
+    depth: int
+    data: bytes
+
+
+def body_chain(digest: str | BindParameter[str]) -> Select[str, int, bytes]:
     """Select a body and the bodies below it, down to the keyframe, which comes first."""
+    columns = (BODIES.c.digest, BODIES.c.base_digest, BODIES.c.depth, BODIES.c.data)
     chain = (
-        select(BODIES.c.digest, BODIES.c.base_digest, BODIES.c.data, literal(0).label("step"))
+        select(*columns, literal(0).label("step"))
         .where(BODIES.c.digest == digest)
         .cte("chain", recursive=True)
     )
-    base = select(BODIES.c.digest, BODIES.c.base_digest, BODIES.c.data, chain.c.step + 1).join(
-        chain, BODIES.c.digest == chain.c.base_digest
-    )
+    base = select(*columns, chain.c.step + 1).join(chain, BODIES.c.digest == chain.c.base_digest)
     # without the bound, a damaged chain that leads back to itself would never end
-    chain_down = chain.union_all(base.where(chain.c.step < codec.MAX_DEPTH))
-    return select(chain_down.c.step, chain_down.c.data).order_by(chain_down.c.step.desc())
+    down = chain.union_all(base.where(chain.c.step < codec.MAX_DEPTH))
+    return select(down.c.digest, down.c.depth, down.c.data).order_by(down.c.step.desc())
+
+
+def true_depths(chain: Sequence[Link]) -> list[int]:
+    """Return the depth of each link: the stored one, unless that is impossible.
+
+    A keyframe has depth 0. A delta is deeper than its base, by more than one if it is packed
+    against a body several versions earlier.
+    """
+    depths = [0]
+    for link in chain[1:]:
+        is_possible = depths[-1] < link.depth <= codec.MAX_DEPTH
+        depths.append(link.depth if is_possible else depths[-1] + 1)
+    return depths
 
 
 def is_unused() -> ColumnElement[bool]:
@@ -80,18 +100,32 @@ class Dictionaries:
         )
         return self.find(connection, number)
 
-    def read_body(self, connection: Connection, digest: str) -> tuple[bytes, int]:
-        """Return the canonical bytes of a body and the number of links in its chain.
+    def read_body(self, connection: Connection, digest: str) -> bytes:
+        """Return the canonical bytes of a body.
 
         Raises CorruptBody if the body is missing or does not match its digest.
+        """
+        return self.unpack(connection, self.chain(connection, digest), digest)
+
+    def chain(self, connection: Connection, digest: str) -> list[Link]:
+        """Return the links to unpack for a body: a keyframe, its deltas, and the body itself.
+
+        Raises CorruptBody if `digest` does not have the form of one.
         """
         try:
             pack_digest(digest)
         except ValueError as error:  # another program wrote the digest
             raise CorruptBody(str(error)) from None
-        chain = [row.data for row in connection.execute(self._chain, {"digest": digest})]
-        number = codec.dictionary_of(chain[0]) if chain else None
-        return codec.unpack(chain, digest, self.find(connection, number)), len(chain)
+        return [Link(*row) for row in connection.execute(self._chain, {"digest": digest})]
+
+    def unpack(self, connection: Connection, chain: Sequence[Link], digest: str) -> bytes:
+        """Return the canonical bytes of the last body of a chain, which has this digest.
+
+        Raises CorruptBody if the chain is empty, incomplete or damaged.
+        """
+        packed = [link.data for link in chain]
+        number = codec.dictionary_of(packed[0]) if packed else None
+        return codec.unpack(packed, digest, self.find(connection, number))
 
     def read_bodies(self, connection: Connection, digests: Collection[str]) -> dict[str, bytes]:
         """Return the canonical bytes of bodies by digest, with a few statements for all of them.
@@ -144,7 +178,7 @@ class BodyReads(Reads):
         Raises CorruptBody if the body is missing or does not match its digest.
         """
         with self._reading() as connection:
-            return self._dictionaries.read_body(connection, digest)[0]
+            return self._dictionaries.read_body(connection, digest)
 
     def read_many(self, digests: Collection[str]) -> dict[str, bytes]:
         """Return the canonical bytes of bodies by digest. A damaged one is left out."""

@@ -88,15 +88,17 @@ class BodyWrites(Writes):
         """
         if beside is None:
             return None, 0, None
-        depth = self._connection.scalar(select(BODIES.c.depth).where(BODIES.c.digest == beside))
-        if depth is None or depth >= codec.MAX_DEPTH:
-            return None, 0, None
         try:
-            base, _ = self._dictionaries.read_body(self._connection, beside)
+            chain = self._dictionaries.chain(self._connection, beside)
+            depth = chain[-1].depth + 1 if chain else 0
+            if not 0 < depth <= codec.MAX_DEPTH:
+                return None, 0, None
+            below = [link for link in chain if link.depth <= codec.base_depth(depth)]
+            digest = below[-1].digest
+            return digest, depth, self._dictionaries.unpack(self._connection, below, digest)
         except CorruptBody:
             # `ctsync check` reports the damage; the new body must not depend on it
             return None, 0, None
-        return beside, depth + 1, base
 
     def insert(self, rows: Iterable[BodyRow]) -> None:
         """Insert bodies that are not stored yet, on SQLite in the order that fills its pages."""

@@ -47,6 +47,9 @@ PATIENCE_SECONDS = 10.0
 CACHE_KIB = 32 * 1024
 """Page cache of a SQLite connection, large enough for the indexes of the entire registry."""
 
+SYNC_CACHE_KIB = 8 * 1024
+"""Page cache of a connection for a sync of watched trials, which reads few pages twice."""
+
 LOG_PAGES = 4000
 """Number of pages at which SQLite copies its log to the file. Many transactions of a large load
 change the same page, which is then copied once for all of them."""

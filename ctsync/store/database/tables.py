@@ -181,7 +181,9 @@ class _Body(TypedColumns):
     base_digest: Named[str | None] = Column(
         Digest, ForeignKey("bodies.digest"), comment="the body a delta is packed against"
     )
-    depth: Named[int] = Column(Integer, comment="deltas down to the keyframe; at most 15")
+    depth: Named[int] = Column(
+        Integer, comment="0 for a keyframe; a delta is deeper than its base; at most 31"
+    )
     data: Named[bytes] = Column(LargeBinary, comment="zstd-packed")
 
 

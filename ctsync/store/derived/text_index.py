@@ -185,7 +185,7 @@ class TextIndexWrites(Writes):
         for digest in digests:
             if digest not in known:
                 try:
-                    raw, _ = self._dictionaries.read_body(self._connection, digest)
+                    raw = self._dictionaries.read_body(self._connection, digest)
                 except CorruptBody:
                     continue  # `ctsync check` reports it
                 found[digest] = list(_entries(orjson.loads(raw)))

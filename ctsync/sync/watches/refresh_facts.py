@@ -19,7 +19,7 @@ from ctsync.record.portfolio_facts import FORM, facts_to_json, portfolio_facts
 from ctsync.store.derived.trial_facts import StoredFacts
 from ctsync.store.store import Store
 
-_PER_UNIT = 500
+_PER_UNIT = 200  # facts of 500 trials take 15 MB
 
 
 def refresh_facts(store: Store, *, check: Callable[[], None] = lambda: None) -> int:
