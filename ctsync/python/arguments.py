@@ -11,7 +11,7 @@ from ctsync.errors import UsageError
 from ctsync.model import NctId
 from ctsync.pasted_url import read_trial
 from ctsync.questions.changes.filters import parse_word
-from ctsync.questions.parameters import read_day, read_moment, read_span
+from ctsync.questions.parameters import MOST, read_day, read_moment, read_span
 
 When = date | datetime | str
 """A day, an aware time, or text as on the command line: 2026-03-13, 7d, yesterday."""
@@ -65,8 +65,8 @@ def words(given: Words, known: type[EnumT]) -> Sequence[EnumT]:
 
 def limit(number: int | None) -> int | None:
     """Return a limit of 1 or more; None is no limit. Raises UsageError."""
-    if number is not None and number < 1:
-        raise UsageError(f"limit={number}: write a number of 1 or more")
+    if number is not None and not 1 <= number <= MOST:
+        raise UsageError(f"limit={number}: write a number from 1 to {MOST}")
     return number
 
 

@@ -9,7 +9,7 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
-from ctsync.cli.param_types import MomentParam, TrialParam, WordParam
+from ctsync.cli.param_types import MomentParam, NumberParam, TrialParam, WordParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.model import Category, Kind, Level, NctId, StoredEvent
 from ctsync.questions.changes.changes import day_of_change, find_changes
@@ -49,9 +49,7 @@ from ctsync.store.data.events import EventFilter
     help="Only this part of the record (listed below); may be repeated.",
 )
 @click.option("--watch", help="Only trials of this watch.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), help="List at most this many changes, the newest."
-)
+@click.option("--limit", type=NumberParam(), help="List at most this many changes, the newest.")
 @click.option(
     "--context", "with_context", is_flag=True, help="Add base rates and the past of each trial."
 )
