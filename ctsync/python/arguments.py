@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from os import PathLike, fspath
 from typing import TypeVar
 
 from ctsync.errors import UsageError
@@ -20,6 +21,11 @@ Words = str | Iterable[str]
 """A word, or several."""
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
+
+
+def database(named: str | PathLike[str] | None) -> str | None:
+    """Return the file or the URL of a database as text; None is that of the settings."""
+    return None if named is None else fspath(named)
 
 
 def trial(text: str) -> NctId:

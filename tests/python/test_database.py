@@ -139,6 +139,17 @@ def test_a_missing_database_is_an_error_and_is_not_created(
     assert not missing.exists()
 
 
+def test_a_database_is_opened_by_its_file(
+    small: SmallDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(small.file.parent)
+    for name in (small.file, str(small.file), small.file.name):
+        with ctsync.open(name) as db:
+            assert len(db.versions(TRIAL)) == 5
+    with pytest.raises(ctsync.UsageError, match="must begin with sqlite:///"):
+        ctsync.open("mysql://host/name")
+
+
 def test_the_database_is_that_of_the_settings(
     small: SmallDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
