@@ -100,7 +100,7 @@ def changes(
 
 def _show(events: Sequence[StoredEvent], rates: BaseRates | None, *, with_context: bool) -> None:
     show_table(
-        ("DAY", "TRIAL", "LEVEL", "RULE", "WHAT", *(["CONTEXT"] if with_context else [])),
+        ("DAY", "TRIAL", "LEVEL", "RULE", "WHAT", *(["CONTEXT"] if with_context else []), "TITLE"),
         [
             (
                 day_of_change(stored).isoformat(),
@@ -109,11 +109,13 @@ def _show(events: Sequence[StoredEvent], rates: BaseRates | None, *, with_contex
                 stored.event.rule,
                 "; ".join(filter(None, (sentence(stored.event), gap_words(stored)))),
                 *([_context(stored, rates)] if with_context else []),
+                stored.brief_title or "-",
             )
             for stored in events
         ],
-        drop=("RULE",),
-        wrap=("WHAT",),
+        drop=("RULE", "TITLE"),
+        shorten=("TITLE",),
+        wrap=("WHAT", "CONTEXT"),
         least=32,
     )
 

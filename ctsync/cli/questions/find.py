@@ -91,7 +91,7 @@ def find(
         return
     first = ("FIRST",) if ever else ()
     show_table(
-        ("TRIAL", *first, "VERSIONS", "SINCE", "UNTIL", "DAYS", "WHAT"),
+        ("TRIAL", *first, "VERSIONS", "SINCE", "UNTIL", "DAYS", "WHAT", "TITLE"),
         [
             (
                 one.nct_id,
@@ -101,10 +101,13 @@ def find(
                 "-" if one.is_open else str(one.until),
                 f"{one.days:,}",
                 "; ".join(f"{name} {_said(name, value)}" for name, value in one.values.items()),
+                one.title or "-",
             )
             for one in found
         ],
-        drop=("VERSIONS", *first),
+        drop=("VERSIONS", *first, "TITLE"),
+        shorten=("TITLE",),
+        wrap=("WHAT",),
     )
     if total == len(found):
         tell(counted(len({one.nct_id for one in found}), "trial"))
