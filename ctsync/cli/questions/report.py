@@ -73,6 +73,7 @@ _TABLES = frozenset({XLSX, ReportFormat.CSV.value})
     help="csv and xlsx have one row per change; xlsx needs --output.",
 )
 @click.option(
+    "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write to a file, replaced atomically (default: stdout).",

@@ -80,7 +80,9 @@ from ctsync.record.value_text import counted, short_signed_days
     type=click.Choice([one.value for one in PortfolioFormat]),
     help="Write a file of all trials: a table, JSON, or a calendar.",
 )
-@click.option("--output", type=click.Path(path_type=Path), help="File to write; default stdout.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File to write; default stdout."
+)
 @pass_app
 def portfolio(
     app: App,
