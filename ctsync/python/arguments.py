@@ -72,7 +72,7 @@ def words(given: Words, known: type[EnumT]) -> Sequence[EnumT]:
 def limit(number: int | None) -> int | None:
     """Return a limit of 1 or more; None is no limit. Raises UsageError."""
     if number is not None and not 1 <= number <= MOST:
-        raise UsageError(f"limit={number}: write a number from 1 to {MOST}")
+        raise UsageError(f"limit={number}: write a number from 1 to {MOST:,}")
     return number
 
 

@@ -22,7 +22,7 @@ def read_number(text: str, *, least: int = 1, most: int = MOST) -> int:
     # a number of thousands of digits takes int() seconds, or makes it fail
     number = int(text) if re.fullmatch(r"\s*-?[0-9]{1,18}\s*", text) else None
     if number is None or not least <= number <= most:
-        raise UsageError(f"{text!r} is not a whole number from {least} to {most}")
+        raise UsageError(f"{text!r} is not a whole number from {least:,} to {most:,}")
     return number
 
 

@@ -101,7 +101,7 @@ def test_a_time_without_a_zone_is_refused(db: ctsync.TrialDatabase) -> None:
     with pytest.raises(ctsync.UsageError, match="limit=0: write a number from 1"):
         db.changes(limit=0)
     for ask in (db.changes, db.find, db.runs):
-        with pytest.raises(ctsync.UsageError, match="write a number from 1 to 1000000000"):
+        with pytest.raises(ctsync.UsageError, match="write a number from 1 to 1,000,000,000"):
             ask(limit=10**20)
 
 
