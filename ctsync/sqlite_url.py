@@ -6,6 +6,7 @@ written %3F.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,19 @@ MODES = ("ro", "rw", "rwc")
 """SQLite's names: only read; also write; also create, which is the default."""
 
 _NAMES_NO_FILE = "must name a file: give the file, as in sqlite:////var/lib/ctsync.db"
+# a scheme, or a reference to a secret such as env:NAME; one letter is a drive of Windows
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _ENCODED = {"%": "%25", "?": "%3F", "#": "%23"}
 
 
 def sqlite_url(file: Path) -> str:
     """Return the URL of a file; its path may contain any characters."""
     return PREFIX + "".join(_ENCODED.get(letter, letter) for letter in file.as_posix())
+
+
+def named_url(name: str) -> str:
+    """Return the URL of a database that is named by its file; other text as it is."""
+    return name if not name.strip() or _SCHEME.match(name) else sqlite_url(Path(name))
 
 
 @dataclass(frozen=True, slots=True)

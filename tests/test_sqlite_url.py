@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctsync.errors import ConfigError, UsageError
-from ctsync.sqlite_url import SqliteUrl, sqlite_url
+from ctsync.sqlite_url import SqliteUrl, named_url, sqlite_url
 from ctsync.store.database.engine import parse_url, sqlite_file
 from ctsync.store.database.lock import writer_lock
 from ctsync.store.store import open_for_reading, open_store
@@ -28,6 +28,25 @@ def test_any_path_is_read_from_its_url_unchanged(name: str) -> None:
     file = Path("/folder") / name
     assert Path(SqliteUrl.parse(sqlite_url(file)).path) == file
     assert sqlite_file(parse_url(sqlite_url(file))) == file
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("trials.db", "sqlite:///trials.db"),
+        ("/srv/50% off?.db", "sqlite:////srv/50%25 off%3F.db"),
+        ("~/trials.db", "sqlite:///~/trials.db"),
+        ("./a:b.db", "sqlite:///a:b.db"),
+        ("sqlite:///trials.db?mode=ro", None),
+        ("sqlite:trials.db", None),
+        ("postgresql+psycopg://host/name", None),
+        ("mysql://host/name", None),
+        ("env:TRIALS", None),
+        ("", None),
+    ],
+)
+def test_a_database_is_named_by_its_file_or_by_its_url(name: str, url: str | None) -> None:
+    assert named_url(name) == (name if url is None else url)
 
 
 @pytest.mark.parametrize(

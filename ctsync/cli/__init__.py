@@ -146,7 +146,10 @@ def _report_output_error(error: OSError) -> int:
     help="Settings file (default: $CTSYNC_CONFIG, ./ctsync.toml, then your config folder).",
 )
 @click.option(
-    "--database", "database_url", metavar="URL", help="Database URL (default: from the settings)."
+    "--database",
+    "database_url",
+    metavar="FILE",
+    help="Database file or URL (default: from the settings).",
 )
 @click.option("-v", "--verbose", count=True, help="Log more; -vv logs every request.")
 @click.version_option(__version__, prog_name="ctsync")

@@ -1,4 +1,4 @@
-"""Types of command-line values: trials, days, points in time and time spans."""
+"""Types of command-line values: trials, numbers, days, points in time and time spans."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from ctsync.errors import UsageError
 from ctsync.model import NctId
 from ctsync.pasted_url import read_trial
 from ctsync.questions.changes.filters import LAST_REPORT, parse_phase, parse_word
-from ctsync.questions.parameters import BEGINNING, read_day, read_moment, read_span
+from ctsync.questions.parameters import (
+    BEGINNING,
+    MOST,
+    read_day,
+    read_moment,
+    read_number,
+    read_span,
+)
 
 
 class MomentParam(click.ParamType[Any]):
@@ -42,6 +49,23 @@ class MomentParam(click.ParamType[Any]):
         app = (ctx.find_object(App) if ctx else None) or App()
         try:
             return read_moment(value, app.clock.now(), end_of_day=self.end_of_day)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class NumberParam(click.ParamType[Any]):
+    """A whole number in bounds."""
+
+    name = "NUMBER"
+
+    def __init__(self, *, least: int = 1, most: int = MOST) -> None:
+        self.least = least
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        try:
+            return read_number(str(value), least=self.least, most=self.most)
         except UsageError as error:
             self.fail(str(error), param, ctx)
 

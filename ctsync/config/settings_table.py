@@ -23,6 +23,7 @@ from ctsync.config.environment import (
 from ctsync.config.paths import anchored_url
 from ctsync.config.secrets import FileSource, Location, Table, follow, open_urls
 from ctsync.files import absolute, expanded
+from ctsync.sqlite_url import named_url
 
 FILE_ITSELF: Location = ()
 _HEADER = re.compile(r"\s*\[(\[)?\s*([A-Za-z0-9_.\s-]+?)\s*\]")
@@ -53,7 +54,7 @@ class SettingsTable:
             self.report((name,), said)
         self.in_file = file
         if self.database_url is not None:
-            over = _merge(over, {"database": {"url": self.database_url}})
+            over = _merge(over, {"database": {"url": named_url(self.database_url)}})
         follow(over, self.report, env=self.env, required=need_secrets)
         self.open_urls = open_urls(file, self.path) if self.path else []
         in_file = FileSource(base, over)

@@ -19,6 +19,8 @@ from ctsync.store.data.outbox import Delivery, DeliveryState
 from ctsync.store.store import Store
 
 TITLE = "a test of this channel; no trial has changed"
+SENTENCE = "Test message"
+"""The change of a test message; it has no values, so that every format shows this sentence."""
 _SEED = NctId("NCT03389919")
 
 
@@ -83,9 +85,7 @@ def trial_message(route: Route, *, now: datetime) -> Message:
         rule="R-TEST",
         path="test",
         label="Test",
-        summary=f"Test: {TITLE}",
-        before="nothing",
-        after="nothing",
+        summary=SENTENCE,
     )
     stored = StoredEvent(
         event_id=0,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from os import PathLike, fspath
 from typing import TypeVar
 
 from ctsync.errors import UsageError
 from ctsync.model import NctId
 from ctsync.pasted_url import read_trial
 from ctsync.questions.changes.filters import parse_word
-from ctsync.questions.parameters import read_day, read_moment, read_span
+from ctsync.questions.parameters import MOST, read_day, read_moment, read_span
 
 When = date | datetime | str
 """A day, an aware time, or text as on the command line: 2026-03-13, 7d, yesterday."""
@@ -20,6 +21,11 @@ Words = str | Iterable[str]
 """A word, or several."""
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
+
+
+def database(named: str | PathLike[str] | None) -> str | None:
+    """Return the file or the URL of a database as text; None is that of the settings."""
+    return None if named is None else fspath(named)
 
 
 def trial(text: str) -> NctId:
@@ -65,8 +71,8 @@ def words(given: Words, known: type[EnumT]) -> Sequence[EnumT]:
 
 def limit(number: int | None) -> int | None:
     """Return a limit of 1 or more; None is no limit. Raises UsageError."""
-    if number is not None and number < 1:
-        raise UsageError(f"limit={number}: write a number of 1 or more")
+    if number is not None and not 1 <= number <= MOST:
+        raise UsageError(f"limit={number}: write a number from 1 to {MOST:,}")
     return number
 
 

@@ -72,16 +72,16 @@ PathText = str | PathLike[str]
 
 
 def open(  # noqa: A001 - the name that programs use: ctsync.open()
-    url: str | None = None, *, config: PathText | None = None
+    url: PathText | None = None, *, config: PathText | None = None
 ) -> TrialDatabase:
     """Open a database for reading: creates, upgrades and writes nothing.
 
-    `url` is the URL of the database, such as sqlite:///ctsync.db, like `--database`. Without it,
-    the database is that of the settings. `config` is the settings file, like `--config`. Close the
-    database after use, or open it in a `with` block.
+    `url` is the file of the database, or its URL, such as postgresql+psycopg://host/name, like
+    `--database`. Without it, the database is that of the settings. `config` is the settings file,
+    like `--config`. Close the database after use, or open it in a `with` block.
 
         >>> import ctsync
-        >>> with ctsync.open("sqlite:///ctsync.db") as db:
+        >>> with ctsync.open("ctsync.db") as db:
         ...     print(db.versions("NCT01352702"))
         <Rows: 5 of VersionRow>
 
@@ -91,16 +91,17 @@ def open(  # noqa: A001 - the name that programs use: ctsync.open()
     return open_database(url, config=config, clock=SystemClock())
 
 
-def open_database(url: str | None, *, config: PathText | None, clock: Clock) -> TrialDatabase:
+def open_database(url: PathText | None, *, config: PathText | None, clock: Clock) -> TrialDatabase:
     """Open a database as `open` does, with a clock for tests."""
     path = Path(config) if config else None
-    settings = read_reader_settings(path, database_url=url)
+    name = arguments.database(url)
+    settings = read_reader_settings(path, database_url=name)
 
     def thresholds() -> Thresholds:
         # measured: a third of the time of `ctsync.open().changes()`, which needs no thresholds
         from ctsync.config.loading import load  # noqa: PLC0415 - see above
 
-        return thresholds_in_force(load(path, database_url=url, need_secrets=False))
+        return thresholds_in_force(load(path, database_url=name, need_secrets=False))
 
     return TrialDatabase(
         open_for_reading(settings.database_url, clock=clock),

@@ -34,7 +34,7 @@ from ctsync.sync.watches.trial_list import join_ids
 
 def run_sync(
     *trials: str,
-    url: str | None = None,
+    url: PathText | None = None,
     config: PathText | None = None,
     wait: float = 0,
     accept_gone: bool = False,
@@ -47,7 +47,7 @@ def run_sync(
     could not be checked. Raises RegistryError if the registry gives no usable answer.
     """
     ids = tuple(dict.fromkeys(arguments.trials(trials)))
-    settings = load(Path(config) if config else None, database_url=url)
+    settings = load(Path(config) if config else None, database_url=arguments.database(url))
     clock = SystemClock()
     with (
         open_store(settings.database.url, clock=clock) as store,
@@ -72,7 +72,7 @@ def watch(
     query: Mapping[str, str] | None = None,
     sponsor: str | None = None,
     condition: str | None = None,
-    url: str | None = None,
+    url: PathText | None = None,
     config: PathText | None = None,
 ) -> Rows[FollowedRow]:
     """Follow trials, or all trials that match a query, like `ctsync watch add`.
@@ -86,7 +86,11 @@ def watch(
     asked = build_query(searches, (query or {}).items(), sponsor=sponsor, condition=condition)
     if not wanted and asked is None:
         raise UsageError("name a trial to follow, as in ctsync.watch('NCT03389919')")
-    settings = load(Path(config) if config else None, database_url=url, need_secrets=False)
+    settings = load(
+        Path(config) if config else None,
+        database_url=arguments.database(url),
+        need_secrets=False,
+    )
     clock = SystemClock()
     with polite(settings.registry) as registry:
         resolved = resolve_all(wanted, registry)

@@ -1,4 +1,4 @@
-"""Days, times and time spans of questions, read from text, the same for each face. Does no I/O."""
+"""Numbers, days, times and time spans of questions, read the same for each face. Does no I/O."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from ctsync.errors import UsageError
 
+MOST = 1_000_000_000
+"""The largest number that is read: no list is longer, and a database can compare it."""
+
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 END = datetime.max.replace(tzinfo=UTC)
 _AGO = re.compile(r"(\d+)\s*([hdwmy])\Z")
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 365}
 _EVERYTHING = "all"
+
+
+def read_number(text: str, *, least: int = 1, most: int = MOST) -> int:
+    """Read a whole number in these bounds; raises UsageError for other text."""
+    # a number of thousands of digits takes int() seconds, or makes it fail
+    number = int(text) if re.fullmatch(r"\s*-?[0-9]{1,18}\s*", text) else None
+    if number is None or not least <= number <= most:
+        raise UsageError(f"{text!r} is not a whole number from {least:,} to {most:,}")
+    return number
 
 
 def read_period(text: str, now: datetime) -> tuple[datetime, timedelta]:

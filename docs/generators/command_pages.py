@@ -99,10 +99,7 @@ def _options(command: click.Command, context: click.Context) -> str:
 
 
 def _names(option: click.Option, context: click.Context) -> str:
-    metavar = option.make_metavar(context)
-    if isinstance(option.type, click.IntRange) and option.metavar is None:
-        metavar = "NUMBER"  # click writes INTEGER RANGE
-    value = "" if option.is_flag or option.count else f" {metavar}"
+    value = "" if option.is_flag or option.count else f" {option.make_metavar(context)}"
     return ", ".join(code(f"{name}{value}") for name in (*option.opts, *option.secondary_opts))
 
 

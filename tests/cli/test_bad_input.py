@@ -122,6 +122,28 @@ def test_an_invalid_day_is_refused(shell: Shell) -> None:
     assert "not a date" in shell.run("show", SEED, "--as-of", "2026-13-01", exit_code=2).stderr
 
 
+@pytest.mark.parametrize("number", ["99999999999999999999", "many"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("changes", "--limit"),
+        ("find", "status=RECRUITING", "--limit"),
+        ("runs",),
+        ("runs", "--limit"),
+        ("portfolio", "--page"),
+        ("watch", "show", "default", "--limit"),
+        ("site", "pages", "--keep"),
+        ("outbox", "drop"),
+        ("outbox", "retry"),
+    ],
+)
+def test_a_number_that_no_database_can_compare_is_refused(
+    shell: Shell, command: tuple[str, ...], number: str
+) -> None:
+    line = shell.refuse(*command, number, exit_code=2)
+    assert f"'{number}' is not a whole number from 1 to" in line
+
+
 def test_an_empty_watch_list_says_what_to_do(shell: Shell) -> None:
     assert "ctsync watch add" in shell.refuse("sync", exit_code=2)
 

@@ -41,6 +41,17 @@ def test_each_command_has_its_own_file_except_the_schema_commands() -> None:
     assert shared == {"store.db_schema"}
 
 
+def test_an_option_is_written_in_the_same_ways_by_every_command() -> None:
+    spelled: dict[str, set[tuple[str, ...]]] = {}
+    for _, command in ENTRIES:
+        for option in command.params:
+            if isinstance(option, click.Option):
+                (long,) = [name for name in option.opts if name.startswith("--")]
+                spelled.setdefault(long, set()).add(tuple(option.opts))
+    assert {long: ways for long, ways in spelled.items() if len(ways) > 1} == {}
+    assert spelled["--output"] == {("-o", "--output")}
+
+
 def test_an_unknown_command_is_not_found() -> None:
     assert main.get_command(click.Context(main), "nothing") is None
 

@@ -92,3 +92,13 @@ def test_a_url_for_reading_only_serves_questions_and_refuses_writers_in_one_line
     line = shell.refuse("--database", f"{url}&cache=shared", "status", exit_code=2)
     assert "unknown parameter 'cache=shared'" in line
     print(f"\nmode=ro: {len(READING) + 1} commands read, {len(refused)} writers refused")
+
+
+def test_a_database_is_named_by_its_file(shell: Shell, place: Path) -> None:
+    file = place / NAME
+    shell.run("--database", str(file), "db", "upgrade")
+    assert file.is_file()
+    assert shell.json("--database", str(file), "watch", "list", "--json") == []
+    assert shell.json("--database", sqlite_url(file), "watch", "list", "--json") == []
+    line = shell.refuse("--database", "sqlite:none.db", "status", exit_code=2)
+    assert "--database: must name a file" in line

@@ -45,7 +45,7 @@ def test_a_trial_that_was_once_suspended_is_found(shell: Shell, kept: Store) -> 
     (then,) = shell.json("find", "status=suspended", "--as-of", "2020-04-01", "--json")
     assert (then["until"], then["days"]) == (None, 16)
     listed = shell.run("find", "status=suspended", "--ever")
-    assert listed.stdout.endswith("status Suspended\n")
+    assert listed.stdout.endswith("\tstatus Suspended\t-\n")
     assert "1 trial" in listed.stderr
 
 
@@ -65,14 +65,14 @@ def test_words_of_a_record_are_found_with_and_without_the_index(shell: Shell, ke
     header, row = scanned.stdout.splitlines()
     assert header.split("\t")[:3] == ["TRIAL", "FIRST", "VERSIONS"]
     assert row.split("\t")[1:3] == ["1", "1"]
-    assert row.endswith("condition Lung Cancer")
+    assert row.endswith("\tcondition Lung Cancer\tA trial")
     built = shell.run("db", "index-text").stderr
     assert "the text index has 2 records and " in built
     indexed = shell.run("find", "condition~lung", "--ever")
     assert (indexed.stdout, "index" in indexed.stderr) == (scanned.stdout, False)
     listed = shell.run("find", "condition!=none", "condition~pain|flu|cold|cough").stdout
-    assert listed.endswith("condition Cold, Cough, Flu and 1 more\n")
-    assert shell.run("find", "eligibility=none").stdout.endswith("\t\n")
+    assert listed.endswith("\tcondition Cold, Cough, Flu and 1 more\tA trial\n")
+    assert shell.run("find", "eligibility=none").stdout.endswith("\t\tA trial\n")
     smaller = shell.run("db", "index-text", "--detail", "words")
     assert "the text index has 2 records and " in smaller.stderr
     assert "the database shrank by " in smaller.stderr or "grew by 0 bytes" in smaller.stderr

@@ -93,8 +93,8 @@ def test_no_listing_is_wider_than_80_columns(
         (("watch", "list"), "WATCH\tFROM\tTRIALS\tNOT FETCHED\tFOLLOWS"),
         (("watch", "show", "default"), "TRIAL\tSTATUS\tPHASE\tSPONSOR\tIN THE WATCH\tTITLE"),
         (("outbox", "list"), "ID\tSTATE\tCHANNEL\tRECIPIENT\tDUE\tTRIES\tLAST ERROR"),
-        (("changes",), "DAY\tTRIAL\tLEVEL\tRULE\tWHAT"),
-        (("find", "status=RECRUITING"), "TRIAL\tVERSIONS\tSINCE\tUNTIL\tDAYS\tWHAT"),
+        (("changes",), "DAY\tTRIAL\tLEVEL\tRULE\tWHAT\tTITLE"),
+        (("find", "status=RECRUITING"), "TRIAL\tVERSIONS\tSINCE\tUNTIL\tDAYS\tWHAT\tTITLE"),
     ],
 )  # fmt: skip
 def test_a_listing_in_a_pipe_begins_with_its_header_and_cuts_no_cell(

@@ -55,6 +55,17 @@ def test_every_name_of_a_trial_follows_it_and_shows_it(shell: Shell, words: list
     assert followed(shell) == [SEED]
 
 
+def test_a_trial_that_the_watch_has_already_is_not_called_new(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    publish(registry, "NCT00338991")
+    assert f"following {SEED} in watch default\n" in shell.run("watch", "add", SEED).stderr
+    again = shell.run("watch", "add", SEED, "NCT00338991").stderr
+    assert f"following {SEED}, NCT00338991 in watch default: 1 new, 1 already in it\n" in again
+    other = shell.run("watch", "add", "--name", "other", SEED).stderr
+    assert f"following {SEED} in watch other\n" in other
+
+
 @pytest.mark.parametrize(
     ("term", "likely"),
     [

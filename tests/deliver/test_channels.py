@@ -39,6 +39,7 @@ from ctsync.model import Level, StoredEvent, Verdict
 from ctsync.questions.schemas import schema
 from ctsync.report.build import Scope
 from ctsync.report.formats.feed import read_json_feed
+from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.rows.report_row import report_row
 from ctsync.report.rows.row_json import to_json
 from ctsync.route import ChannelKind, Route
@@ -575,6 +576,8 @@ def test_a_test_message_says_that_it_is_a_test() -> None:
     report = trial_message(ANNA, now=NOW).report()
 
     assert "a test of this channel; no trial has changed" in report.trials[0].title
+    assert report.subject.startswith("Test message")
+    assert "unknown" not in render(report, ReportFormat.TEXT).lower()
 
 
 def test_every_channel_of_the_settings_is_built_without_connecting(tmp_path: Path) -> None:

@@ -98,8 +98,11 @@ def test_a_time_without_a_zone_is_refused(db: ctsync.TrialDatabase) -> None:
         db.changes(since=datetime(2012, 4, 24))  # noqa: DTZ001 - the case under test
     with pytest.raises(ctsync.UsageError, match="is a time, not a day"):
         db.record(TRIAL, as_of=datetime(2012, 4, 24, tzinfo=UTC))
-    with pytest.raises(ctsync.UsageError, match="limit=0: write a number of 1 or more"):
+    with pytest.raises(ctsync.UsageError, match="limit=0: write a number from 1"):
         db.changes(limit=0)
+    for ask in (db.changes, db.find, db.runs):
+        with pytest.raises(ctsync.UsageError, match="write a number from 1 to 1,000,000,000"):
+            ask(limit=10**20)
 
 
 def test_a_trial_may_be_named_by_its_page(db: ctsync.TrialDatabase) -> None:
@@ -134,6 +137,17 @@ def test_a_missing_database_is_an_error_and_is_not_created(
     with pytest.raises(ctsync.StoreError, match="there is no database yet"):
         ctsync.open(f"sqlite:///{missing}")
     assert not missing.exists()
+
+
+def test_a_database_is_opened_by_its_file(
+    small: SmallDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(small.file.parent)
+    for name in (small.file, str(small.file), small.file.name):
+        with ctsync.open(name) as db:
+            assert len(db.versions(TRIAL)) == 5
+    with pytest.raises(ctsync.UsageError, match="must begin with sqlite:///"):
+        ctsync.open("mysql://host/name")
 
 
 def test_the_database_is_that_of_the_settings(

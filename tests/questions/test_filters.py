@@ -9,7 +9,7 @@ import pytest
 from ctsync.errors import UsageError
 from ctsync.model import Category, Kind, Level, RegistryVersion, Verdict
 from ctsync.questions.changes.filters import last_report_end, parse_word
-from ctsync.questions.parameters import read_period
+from ctsync.questions.parameters import MOST, read_number, read_period
 from ctsync.store.data.runs import SYNC
 from ctsync.store.store import Store
 from tests.store.samples import FETCHED, LOAD, add, add_events, delivery
@@ -90,3 +90,16 @@ def test_a_report_that_no_sync_preceded_ends_when_it_was_sent(store: Store) -> N
     send(store, "mail", FETCHED)
 
     assert last_report_end(store, FETCHED + DAY) == FETCHED
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1", "1.5", "1e3", "1_0", "٣", "9" * 5000, str(MOST + 1)]
+)
+def test_what_is_not_a_whole_number_in_bounds_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=f"is not a whole number from 1 to {MOST:,}"):
+        read_number(text)
+    assert (read_number(" 7 "), read_number("-1", least=-1), read_number(str(MOST))) == (
+        7,
+        -1,
+        MOST,
+    )

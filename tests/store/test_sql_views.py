@@ -9,13 +9,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import Connection, create_engine, inspect, make_url, text
 
+from ctsync.errors import StoreUnavailable
 from ctsync.model import JsonObject, ListedVersion, NctId
 from ctsync.questions.changes.changes import find_changes
 from ctsync.questions.trial.versions import trial_versions
 from ctsync.store.data.events import EventFilter
-from ctsync.store.store import Store, open_store
+from ctsync.store.store import Store, open_for_reading, open_store
 from tests.conftest import PostgresServer, StillClock
 from tests.registry_fixtures import make_study
 from tests.store.samples import HOSTILE
@@ -208,6 +209,10 @@ def test_the_reader_role_reads_the_views_and_nothing_else(
                     reader.execute(refused.encode())
             (timeout,) = reader.execute("SHOW statement_timeout").fetchone() or ("",)
             assert timeout == "1min"
+        # not "tables of another program": the reader must learn that ctsync itself needs more
+        as_reader = make_url(filled["postgres"]).set(username="ctsync_reader")
+        with pytest.raises(StoreUnavailable, match="denies this user access"):
+            open_for_reading(as_reader.render_as_string(hide_password=False), clock=StillClock())
     finally:
         with psycopg.connect(url, autocommit=True) as owner:
             owner.execute("DROP OWNED BY ctsync_reader")

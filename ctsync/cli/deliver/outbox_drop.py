@@ -8,11 +8,12 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import tell
+from ctsync.cli.param_types import NumberParam
 from ctsync.errors import UsageError
 
 
 @click.command("drop")
-@click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", type=NumberParam(), nargs=-1, required=True)
 @pass_app
 def drop(app: App, ids: Sequence[int]) -> None:
     """Drop deliveries. The changes stay stored."""

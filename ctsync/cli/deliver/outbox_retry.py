@@ -8,13 +8,14 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import tell
+from ctsync.cli.param_types import NumberParam
 from ctsync.deliver.channels.channel import channels_from
 from ctsync.deliver.outbox import drain
 from ctsync.text import for_terminal
 
 
 @click.command("retry")
-@click.argument("ids", metavar="[ID...]", type=int, nargs=-1)
+@click.argument("ids", metavar="[ID...]", type=NumberParam(), nargs=-1)
 @pass_app
 def retry(app: App, ids: Sequence[int]) -> None:
     """Send due and parked deliveries now, or only the named ones."""

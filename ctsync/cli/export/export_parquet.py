@@ -20,6 +20,7 @@ from ctsync.text import for_terminal
 @click.command("parquet")
 @takes_trials
 @click.option(
+    "-o",
     "--output",
     "folder",
     required=True,

@@ -23,6 +23,7 @@ from ctsync.web.pages.trial import render_page
 @click.command()
 @click.argument("trial", metavar="NCT", type=TrialParam())
 @click.option(
+    "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write to a file, replaced atomically (default: stdout).",

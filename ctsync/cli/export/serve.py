@@ -15,6 +15,7 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import tell
+from ctsync.cli.param_types import NumberParam
 from ctsync.dates import Clock
 from ctsync.errors import UsageError
 from ctsync.text import for_terminal
@@ -34,7 +35,7 @@ _ROOT_PATH = re.compile(r"(/[\w.~-]+)*")
 @click.option("--host", default=HOST, show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=NumberParam(least=0, most=65535),
     default=PORT,
     show_default=True,
     help="Port to listen on; 0 takes a free one.",

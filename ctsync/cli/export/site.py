@@ -9,7 +9,7 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import cannot_write, tell
-from ctsync.cli.param_types import MomentParam
+from ctsync.cli.param_types import MomentParam, NumberParam
 from ctsync.cli.questions.report import MOST_LINES
 from ctsync.questions.changes.rules import own_thresholds, thresholds_in_force
 from ctsync.questions.portfolio.watches import require_watch
@@ -34,7 +34,7 @@ KEPT_DAYS = 30
 )
 @click.option(
     "--keep",
-    type=click.IntRange(min=1),
+    type=NumberParam(most=100_000),
     default=KEPT_DAYS,
     show_default=True,
     help="Days with a page of their own; pages of older days are deleted.",

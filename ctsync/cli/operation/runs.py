@@ -9,6 +9,7 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
+from ctsync.cli.param_types import NumberParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.dates import LOAD_TOLERANCE, mark_future
 from ctsync.questions.operation.runs import latest_runs, one_run, run_row
@@ -26,10 +27,10 @@ _COUNTS = ("asked", "answered", "same", "changed", "new", "gone", "failed")
 
 
 @click.command("runs")
-@click.argument("run_id", metavar="[ID]", type=click.IntRange(min=1), required=False)
+@click.argument("run_id", metavar="[ID]", type=NumberParam(), required=False)
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=NumberParam(),
     default=SHOWN_RUNS,
     show_default=True,
     help="Number of runs to list.",

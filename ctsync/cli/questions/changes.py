@@ -9,7 +9,7 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
-from ctsync.cli.param_types import MomentParam, TrialParam, WordParam
+from ctsync.cli.param_types import MomentParam, NumberParam, TrialParam, WordParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.model import Category, Kind, Level, NctId, StoredEvent
 from ctsync.questions.changes.changes import day_of_change, find_changes
@@ -49,9 +49,7 @@ from ctsync.store.data.events import EventFilter
     help="Only this part of the record (listed below); may be repeated.",
 )
 @click.option("--watch", help="Only trials of this watch.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), help="List at most this many changes, the newest."
-)
+@click.option("--limit", type=NumberParam(), help="List at most this many changes, the newest.")
 @click.option(
     "--context", "with_context", is_flag=True, help="Add base rates and the past of each trial."
 )
@@ -102,7 +100,7 @@ def changes(
 
 def _show(events: Sequence[StoredEvent], rates: BaseRates | None, *, with_context: bool) -> None:
     show_table(
-        ("DAY", "TRIAL", "LEVEL", "RULE", "WHAT", *(["CONTEXT"] if with_context else [])),
+        ("DAY", "TRIAL", "LEVEL", "RULE", "WHAT", *(["CONTEXT"] if with_context else []), "TITLE"),
         [
             (
                 day_of_change(stored).isoformat(),
@@ -111,11 +109,13 @@ def _show(events: Sequence[StoredEvent], rates: BaseRates | None, *, with_contex
                 stored.event.rule,
                 "; ".join(filter(None, (sentence(stored.event), gap_words(stored)))),
                 *([_context(stored, rates)] if with_context else []),
+                stored.brief_title or "-",
             )
             for stored in events
         ],
-        drop=("RULE",),
-        wrap=("WHAT",),
+        drop=("RULE", "TITLE"),
+        shorten=("TITLE",),
+        wrap=("WHAT", "CONTEXT"),
         least=32,
     )
 

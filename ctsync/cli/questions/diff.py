@@ -102,6 +102,7 @@ class PastedTrialParam(click.ParamType[Any]):
     help="Show administrative changes too, and each value in full.",
 )
 @click.option(
+    "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write to this file; - is standard output.",

@@ -9,7 +9,7 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
-from ctsync.cli.param_types import DayParam
+from ctsync.cli.param_types import DayParam, NumberParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.questions.portfolio.find import FindQuestion, FoundTrial, first_results, search_notes
 from ctsync.questions.portfolio.watches import require_watch
@@ -31,7 +31,7 @@ _SHOWN_ITEMS = 3
     help="Search the records as they were at the end of this day.",
 )
 @click.option("--watch", help="Only trials of this watch.")
-@click.option("--limit", type=click.IntRange(min=1), help="List at most this many results.")
+@click.option("--limit", type=NumberParam(), help="List at most this many results.")
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON array of the trials found.")
 @pass_app
 def find(
@@ -91,7 +91,7 @@ def find(
         return
     first = ("FIRST",) if ever else ()
     show_table(
-        ("TRIAL", *first, "VERSIONS", "SINCE", "UNTIL", "DAYS", "WHAT"),
+        ("TRIAL", *first, "VERSIONS", "SINCE", "UNTIL", "DAYS", "WHAT", "TITLE"),
         [
             (
                 one.nct_id,
@@ -101,10 +101,13 @@ def find(
                 "-" if one.is_open else str(one.until),
                 f"{one.days:,}",
                 "; ".join(f"{name} {_said(name, value)}" for name, value in one.values.items()),
+                one.title or "-",
             )
             for one in found
         ],
-        drop=("VERSIONS", *first),
+        drop=("VERSIONS", *first, "TITLE"),
+        shorten=("TITLE",),
+        wrap=("WHAT",),
     )
     if total == len(found):
         tell(counted(len({one.nct_id for one in found}), "trial"))

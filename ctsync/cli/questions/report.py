@@ -12,7 +12,7 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import STDOUT, tell, write_bytes, write_document, write_file
-from ctsync.cli.param_types import MomentParam, PhaseParam, TrialParam, WordParam
+from ctsync.cli.param_types import MomentParam, NumberParam, PhaseParam, TrialParam, WordParam
 from ctsync.errors import UsageError
 from ctsync.model import Category, Kind, Level, NctId
 from ctsync.questions.changes.filters import last_report_end
@@ -73,13 +73,14 @@ _TABLES = frozenset({XLSX, ReportFormat.CSV.value})
     help="csv and xlsx have one row per change; xlsx needs --output.",
 )
 @click.option(
+    "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write to a file, replaced atomically (default: stdout).",
 )
 @click.option(
     "--limit",
-    type=click.IntRange(min=0),
+    type=NumberParam(least=0),
     help=f"Most changes to show; 0 for all. Default: {MOST_LINES:,}; csv and xlsx: all.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")

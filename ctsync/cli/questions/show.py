@@ -10,9 +10,10 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell, write_document
-from ctsync.cli.param_types import DayParam, TrialParam
+from ctsync.cli.param_types import DayParam, NumberParam, TrialParam
 from ctsync.errors import UsageError
 from ctsync.model import NctId, Record, Version
+from ctsync.questions.parameters import MOST
 from ctsync.questions.portfolio.flags import flags_shown_with
 from ctsync.questions.trial.record_as_of import RecordQuestion, record_as_of
 from ctsync.questions.trial.standing import standing_shown_with
@@ -31,7 +32,9 @@ from ctsync.text import for_terminal
 @click.option(
     "--as-of", "as_of", type=DayParam(), help="The record as it was at the end of this day."
 )
-@click.option("--version", "number", type=int, help="Version number; -1 is the newest.")
+@click.option(
+    "--version", "number", type=NumberParam(least=-MOST), help="Version number; -1 is the newest."
+)
 @click.option(
     "--field",
     "path",

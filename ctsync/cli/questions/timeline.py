@@ -8,7 +8,7 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
-from ctsync.cli.param_types import TrialParam
+from ctsync.cli.param_types import NumberParam, TrialParam
 from ctsync.cli.streams import can_show
 from ctsync.model import NctId
 from ctsync.questions.trial.stored_records import stored_versions
@@ -20,7 +20,9 @@ from ctsync.report.trial.timeline_terminal import render_timeline
 @click.command()
 @click.argument("trial", metavar="NCT", type=TrialParam())
 @click.option(
-    "--width", type=click.IntRange(min=40), help="Width in columns (default: the terminal's)."
+    "--width",
+    type=NumberParam(least=40, most=1000),
+    help="Width in columns (default: the terminal's).",
 )
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters only.")
 @click.option(

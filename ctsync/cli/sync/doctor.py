@@ -47,6 +47,7 @@ from ctsync.sync.doctor import (
     f"{LARGEST_INQUIRY} requests.",
 )
 @click.option(
+    "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     help="With --contract: the file for the answers. Default: ctsync-contract-DATE.json here.",

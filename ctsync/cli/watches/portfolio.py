@@ -9,7 +9,7 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import STDOUT, show_json, tell, write_bytes, write_file
-from ctsync.cli.param_types import PhaseParam, WordParam
+from ctsync.cli.param_types import NumberParam, PhaseParam, WordParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.errors import UsageError
 from ctsync.export.portfolio_files import PortfolioFormat, portfolio_file
@@ -70,8 +70,8 @@ from ctsync.record.value_text import counted, short_signed_days
     help="Sort by this column (listed below).",
 )
 @click.option("--reverse", is_flag=True, help="Sort in the other direction.")
-@click.option("--limit", type=click.IntRange(min=1), help=f"Rows per page; {PAGE} in a table.")
-@click.option("--page", type=click.IntRange(min=1), default=1, help="The page to show.")
+@click.option("--limit", type=NumberParam(), help=f"Rows per page; {PAGE} in a table.")
+@click.option("--page", type=NumberParam(), default=1, help="The page to show.")
 @click.option("--json", "as_json", is_flag=True, help="Write the page and its facets as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Short for --format csv.")
 @click.option(
@@ -80,7 +80,9 @@ from ctsync.record.value_text import counted, short_signed_days
     type=click.Choice([one.value for one in PortfolioFormat]),
     help="Write a file of all trials: a table, JSON, or a calendar.",
 )
-@click.option("--output", type=click.Path(path_type=Path), help="File to write; default stdout.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File to write; default stdout."
+)
 @pass_app
 def portfolio(
     app: App,

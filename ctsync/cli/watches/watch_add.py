@@ -127,12 +127,12 @@ def add(
         click.get_current_context().exit(PARTIAL if named and named.failed else 0)
     app.sends = sync_now
     with app.writable_store() as store:
-        follow(store, name, resolved, query, now=app.clock.now())
+        new = follow(store, name, resolved, query, now=app.clock.now())
     if not as_json:
         _show_found(resolved, named, matching)
     if named is not None:
         tell_oddities(ids, named)
-    _tell_followed(name, resolved, query, matching)
+    _tell_followed(name, resolved, new=new, query=query, matching=matching)
     added = list(followed_rows(resolved, named or NO_TRIALS, query, name=name))
     if sync_now or history:
         _pull(app, name, ids, added, sync_now=sync_now, history=history, as_json=as_json)
@@ -222,14 +222,21 @@ def _show_found(
 
 
 def _tell_followed(
-    name: str, resolved: Sequence[ResolvedTerm], query: Query | None, matching: QueryPreview | None
+    name: str,
+    resolved: Sequence[ResolvedTerm],
+    *,
+    new: int,
+    query: Query | None,
+    matching: QueryPreview | None,
 ) -> None:
     spelled = {one.nct_id: f" ({one.asked_as})" if one.asked_as else "" for one in resolved}
+    known = len(spelled) - new
+    parts = f": {new:,} new, {known:,} already in it" if known else ""
     if len(spelled) > MOST_ROWS:
-        tell(for_terminal(f"following {len(spelled):,} trials in watch {name}"))
+        tell(for_terminal(f"following {len(spelled):,} trials in watch {name}{parts}"))
     elif spelled:
         trials = ", ".join(nct_id + org_id for nct_id, org_id in spelled.items())
-        tell(for_terminal(f"following {trials} in watch {name}"))
+        tell(for_terminal(f"following {trials} in watch {name}{parts}"))
     if query is not None and matching is not None:
         is_part = len(matching.shown) != matching.total
         shown = f", {len(matching.shown)} shown" if is_part else ""

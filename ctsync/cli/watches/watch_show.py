@@ -10,6 +10,7 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
+from ctsync.cli.param_types import NumberParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.cli.watches.watch_list import NOT_IN_REGISTRY, members_summary
 from ctsync.dates import LOAD_TOLERANCE, mark_future
@@ -39,8 +40,7 @@ _BLANK = "-"
 @click.argument("name", metavar="NAME")
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
-    metavar="NUMBER",
+    type=NumberParam(),
     help=f"Number of trials to list.  [default: {SHOWN_TRIALS}]",
 )
 @click.option("--all", "every", is_flag=True, help="List all trials.")

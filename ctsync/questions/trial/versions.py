@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -71,7 +71,7 @@ class VersionRow:
     level: Level | None
     """The worst level of the changes in this version; null if there are none."""
     kinds: tuple[Kind, ...]
-    """What changed in this version."""
+    """What changed in this version, in the order of the list of kinds."""
     substantive: bool
     """True for the first version, and if a change in this version is not administrative."""
     digest: str | None
@@ -109,10 +109,15 @@ def version_row(version: Version, step: Sequence[StoredEvent]) -> VersionRow:
         enrollment_type=key.enrollment_type,
         level=min((stored.event.level for stored in step), key=attrgetter("rank"), default=None),
         substantive=version.version == 1 or is_substantive(step),
-        kinds=tuple(dict.fromkeys(stored.event.kind for stored in step)),
+        kinds=_kinds_in_order({stored.event.kind for stored in step}),
         digest=version.digest,
         url=url,
     )
+
+
+def _kinds_in_order(found: Collection[Kind]) -> tuple[Kind, ...]:
+    # not in the order of storage, which differs after a backfill in parts
+    return tuple(kind for kind in Kind if kind in found)
 
 
 def history_words(state: str) -> str:

@@ -363,13 +363,15 @@ def _sqlite_meaning(error: sqlite3.Error, name: str) -> StoreError | None:
     return None if found is None else found[0](f"{name} {found[1]}")
 
 
+INSUFFICIENT_PRIVILEGE = "42501"
+"""PostgreSQL's code for a table or schema that the role may not use."""
 _POSTGRES_LOCKED = {"55P03", "40P01"}  # lock_timeout, and a deadlock that the server ended
 _POSTGRES = {
     "25006": "is read-only; connect to the primary server",
     "28000": "refuses this user; check the user and password",
     "28P01": "refuses this password; check the user and password",
     "3D000": "does not exist; create it with: createdb",
-    "42501": "denies this user access; grant the user its tables and schema",
+    INSUFFICIENT_PRIVILEGE: "denies this user access; grant the user its tables and schema",
     "53100": "has no disk space left; make room and run again",
     "53200": "is out of memory; try again later",
     "57014": "cancelled a statement that took too long; raise statement_timeout for this user",

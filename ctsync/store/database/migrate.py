@@ -28,6 +28,7 @@ from ctsync.errors import (
 )
 from ctsync.files import absolute, is_visible
 from ctsync.store.database.engine import (
+    INSUFFICIENT_PRIVILEGE,
     make_engine,
     name_of,
     parse_url,
@@ -198,8 +199,10 @@ def _look_at_server(engine: Engine, name: str) -> DatabaseState:
             try:
                 if read_mark(connection, APPLICATION) == OURS:
                     return DatabaseState.OURS
-            except ProgrammingError:
-                pass  # a table of that name with other columns is not ours
+            except ProgrammingError as error:
+                # a table of that name with other columns is not ours; one that may not be read is
+                if getattr(error.orig, "sqlstate", None) == INSUFFICIENT_PRIVILEGE:
+                    raise
     raise ForeignDatabase(f"{name} holds tables of another program; give ctsync its own database")
 
 

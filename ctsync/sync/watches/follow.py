@@ -74,10 +74,11 @@ def build_query(
 
 def follow(
     store: Store, name: str, resolved: Sequence[ResolvedTerm], query: Query | None, *, now: datetime
-) -> None:
+) -> int:
     """Add trials and a query to a watch, in one transaction; creates the watch if needed.
 
-    Raises UsageError if the settings file defines the watch, or if it has another query.
+    Returns how many of the trials are new to the watch. Raises UsageError if the settings file
+    defines the watch, or if it has another query.
     """
     known = next((watch for watch in store.watches.all() if watch.name == name), None)
     if known is not None and known.origin == "file":
@@ -90,9 +91,10 @@ def follow(
     with store.unit() as unit:
         if query is not None:
             unit.watches.add(name, query=query.params)
-        if resolved:
-            terms = {one.nct_id: one.asked_as for one in resolved}
-            unit.watches.add_trials(name, terms, now)
+        if not resolved:
+            return 0
+        terms = {one.nct_id: one.asked_as for one in resolved}
+        return unit.watches.add_trials(name, terms, now)
 
 
 def followed_rows(

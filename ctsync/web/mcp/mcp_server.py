@@ -24,6 +24,7 @@ from ctsync.config.settings import Settings
 from ctsync.dates import Clock
 from ctsync.errors import CtsyncError
 from ctsync.model import JsonObject
+from ctsync.record.value_text import counted
 from ctsync.report.rows.row_json import dump
 from ctsync.store.store import Store, open_for_reading
 from ctsync.text import for_log, nearest, shorten
@@ -199,7 +200,7 @@ def described_tools() -> Sequence[types.Tool]:
 
 def _bounds(tool: McpTool) -> str:
     return (
-        f"An answer has at most {tool.limit} rows (limit, up to {MOST_ROWS}) and "
+        f"An answer has at most {counted(tool.limit, 'row')} (limit, up to {MOST_ROWS}) and "
         f"{MOST_CHARACTERS:,} characters; if it is partial, `next` has the cursor of the next rows."
     )
 

@@ -7,6 +7,7 @@ import binascii
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,12 +15,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ctsync.dates import Clock
+from ctsync.web.api.problems import problem
 from ctsync.web.server.metrics import AnswerCounts
 
 LONGEST_ADDRESS = 8 * 1024
 LONGEST_HEAD = 2 * LONGEST_ADDRESS
 _MOST_HEADERS = 100
 MCP_PATH = "/mcp"
+_API = "/api/"
 _METHODS = ("GET", "HEAD")
 _MCP_METHODS = ("POST",)
 """A client sends the question of a tool as a body; the tools only read, and there is no stream."""
@@ -102,25 +105,26 @@ class Gate:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         access = self._access
+        path = self._inner(scope)["path"]
         if access.hosts is not None and headers.get("host", "").lower() not in access.hosts:
             # a page of another site could otherwise read this one under its own name
             known = " or ".join(sorted(access.hosts))
-            return _refused(421, f"This server answers only for {known}.")
-        path = self._inner(scope)["path"]
+            return _refused(path, 421, f"This server answers only for {known}.")
         methods = _MCP_METHODS if path == MCP_PATH else _METHODS
         if scope["method"] not in methods:
             sentence = f"This server only reads: use {' or '.join(methods)}."
-            return _refused(405, sentence, Allow=", ".join(methods))
+            return _refused(path, 405, sentence, Allow=", ".join(methods))
         if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_ADDRESS:
-            return _refused(414, f"The address is longer than {LONGEST_ADDRESS:,} bytes.")
+            return _refused(path, 414, f"The address is longer than {LONGEST_ADDRESS:,} bytes.")
         sizes = [len(name) + len(value) for name, value in scope["headers"]]
         if len(sizes) > _MOST_HEADERS or sum(sizes) > LONGEST_HEAD:
             limit = f"{_MOST_HEADERS} or are longer than {LONGEST_HEAD:,} bytes"
-            return _refused(431, f"The headers are more than {limit}.")
+            return _refused(path, 431, f"The headers are more than {limit}.")
         if access.token is not None and path not in _OPEN:
             given = _given_token(headers.get("authorization", ""))
             if not hmac.compare_digest(given, access.token.encode()):
                 return _refused(
+                    path,
                     401,
                     "This server needs its token: as the password of any user name, or as "
                     "`Authorization: Bearer TOKEN`.",
@@ -142,5 +146,8 @@ def _given_token(header: str) -> bytes:
         return b""
 
 
-def _refused(status: int, sentence: str, **headers: str) -> Response:
+def _refused(path: str, status: int, sentence: str, **headers: str) -> Response:
+    """Return the refusal: a problem document below /api/, as all errors there; otherwise text."""
+    if path.startswith(_API):
+        return problem(HTTPStatus(status), sentence, headers)
     return PlainTextResponse(f"{sentence}\n", status, {"Cache-Control": "no-store", **headers})

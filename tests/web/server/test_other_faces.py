@@ -8,7 +8,7 @@ import pytest
 from icalendar import Calendar
 from starlette.testclient import TestClient
 
-from ctsync.web.server.gate import Access
+from ctsync.web.server.gate import LONGEST_ADDRESS, Access
 from tests.web.server.conftest import FIRST, SECOND, TRIALS, client_of
 
 
@@ -35,6 +35,17 @@ def test_the_api_describes_itself_and_answers_errors_as_problems(client: TestCli
     wrong = client.get("/api/v1/nowhere")
     assert wrong.status_code == 404
     assert wrong.headers["content-type"] == "application/problem+json"
+
+
+def test_what_the_gate_refuses_is_a_problem_too_below_the_api(client: TestClient) -> None:
+    too_long = "/api/v1/find?condition=title~" + "a" * LONGEST_ADDRESS
+    for refused, status in ((client.post("/api/v1/trials"), 405), (client.get(too_long), 414)):
+        found = refused.json()
+        assert (refused.status_code, found["status"]) == (status, status)
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert refused.headers["cache-control"] == "no-store"
+        assert found["detail"].startswith(("This server only reads", "The address is longer"))
+    assert client.post("/trials").headers["content-type"].startswith("text/plain")
 
 
 def test_the_tools_take_only_post_and_the_rest_only_get(client: TestClient) -> None:
