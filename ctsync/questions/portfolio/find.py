@@ -66,6 +66,7 @@ class FindQuestion:
     counts, and each run of matching versions is a result. With `as_of`, the search uses the
     versions of that day: later versions are left out. The trials are all, those of a watch, or only
     those of `among`. `after` is a result by trial and first version: the answer continues after it.
+    `newest_id` leaves out versions with a higher id, which were stored later.
     """
 
     conditions: Sequence[FieldCondition]
@@ -74,6 +75,7 @@ class FindQuestion:
     watch: str | None = None
     among: Collection[NctId] | None = None
     after: tuple[NctId, int] | None = None
+    newest_id: int | None = None
 
     @property
     def is_of_newest(self) -> bool:
@@ -141,6 +143,11 @@ def first_results(
     return found[:limit], count_found(store, question, today=today)
 
 
+def reads_records(store: Store, question: FindQuestion) -> bool:
+    """Whether the search must read records to know the results: counting them takes long."""
+    return _records(store, question).compares
+
+
 def search_notes(store: Store, question: FindQuestion) -> list[str]:
     """Return sentences for the user about how the search is done, and what it does not see."""
     notes = (
@@ -182,6 +189,7 @@ def _search(store: Store, question: FindQuestion) -> VersionSearch:
         by_day=question.as_of,
         watch=question.watch,
         start=question.after[0] if question.after else None,
+        newest_id=question.newest_id,
         detail=_detail(store, question),
     )
 

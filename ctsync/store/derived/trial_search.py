@@ -13,7 +13,7 @@ from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, null, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, null, select
 
 from ctsync.model import NctId, State
 from ctsync.record.rules.conditions import FieldCondition
@@ -47,14 +47,15 @@ class VersionSearch:
     """Which versions are searched.
 
     `newest`: only the newest of each trial. `by_day`: only those that may be current on that day.
-    `start`: only this trial and those with greater ids. `detail` is that of the text index, if it
-    is used.
+    `start`: only this trial and those with greater ids. `newest_id` leaves out versions with a
+    higher id, which were stored later. `detail` is that of the text index, if it is used.
     """
 
     newest: bool
     by_day: date | None = None
     watch: str | None = None
     start: NctId | None = None
+    newest_id: int | None = None
     detail: TextDetail | None = None
 
 
@@ -93,6 +94,11 @@ class VersionOutline(NamedTuple):
 
 class SearchReads(Reads):
     """Searches versions by their key fields, and by the text index."""
+
+    def newest_id(self) -> int:
+        """Return the highest id of a version; 0 if there are none."""
+        with self._reading() as connection:
+            return connection.scalar(select(func.max(SNAPSHOTS.c.id))) or 0
 
     def candidates(
         self,
@@ -203,7 +209,7 @@ class _Plan:
         if search.newest:
             # from the table with one row per trial, which has the ids in order
             columns, of_trial = [TRIALS.c.nct_id], TRIALS.c.nct_id == versions.c.nct_id
-            is_head = TRIALS.c.head_snapshot_id == versions.c.id
+            is_head = _head(search.newest_id) == versions.c.id
             source = TRIALS.join(versions, and_(is_head, of_trial) if is_few else is_head)
         if records is not None:
             columns.append(TEXT_BODIES.c.id)
@@ -229,6 +235,8 @@ class _Plan:
             terms.append(may_stand_by(search.by_day))
         if search.start is not None:
             terms.append(nct_id >= search.start)
+        if search.newest_id is not None:
+            terms.append(SNAPSHOTS.c.id <= search.newest_id)
         return and_(*terms)
 
     def _asked(self) -> list[ColumnElement[Any]]:
@@ -258,6 +266,8 @@ class _Plan:
         )
         if self.indexed:
             found = found.outerjoin_from(table, TEXT_BODIES, TEXT_BODIES.c.digest == table.c.digest)
+        if self.search.newest_id is not None:
+            found = found.where(table.c.id <= self.search.newest_id)
         return found.where(table.c.nct_id.in_(bindparam("batch", expanding=True))).order_by(
             table.c.nct_id, table.c.position
         )
@@ -301,6 +311,23 @@ class _Plan:
         return all(
             condition.holds(getattr(row, f"{_ASKED}{name}")) for name, condition in self.in_words
         )
+
+
+def _head(newest_id: int | None) -> ColumnElement[int | None]:
+    """Return the id of the newest version of a row of `trials`, without those stored later."""
+    head = TRIALS.c.head_snapshot_id
+    if newest_id is None:
+        return head
+    stored = SNAPSHOTS.alias("stored")
+    before = (
+        select(stored.c.id)
+        .where(stored.c.nct_id == TRIALS.c.nct_id, stored.c.id <= newest_id)
+        .order_by(stored.c.position.desc())
+        .limit(1)
+        .correlate(TRIALS)
+        .scalar_subquery()
+    )
+    return case((head <= newest_id, head), else_=before)
 
 
 def _is_few(records: IndexedRecords | None) -> bool:
