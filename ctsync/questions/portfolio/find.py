@@ -15,7 +15,8 @@ from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.rules.conditions import FieldCondition
 from ctsync.record.value_text import counted
 from ctsync.store.derived.text_index import TextDetail
-from ctsync.store.derived.trial_search import Candidate, VersionOutline, VersionSearch
+from ctsync.store.derived.trial_search import Candidate, VersionSearch
+from ctsync.store.derived.version_outline import VersionOutline
 from ctsync.store.store import Store
 
 ItemT = TypeVar("ItemT")
@@ -124,12 +125,17 @@ def count_found(store: Store, question: FindQuestion, *, today: date) -> int:
         return sum(1 for _ in _spans_found(store, asked, records, today))
     if asked.is_of_newest:
         return sum(1 for _ in store.search.newest(asked.conditions, search))
-    total = 0
-    for versions in store.search.outlines(asked.conditions, search):
-        days = versions if asked.as_of is None else stands_from(versions)
-        matches = [one.matches for one in versions]
-        total += len(_runs(_known(days, asked), matches.__getitem__, ever=asked.ever))
-    return total
+    outlined = store.search.outlines(asked.conditions, search)
+    return sum(_count_of_trial(versions, asked) for versions in outlined)
+
+
+def _count_of_trial(versions: Sequence[VersionOutline], question: FindQuestion) -> int:
+    matches = [one.matches for one in versions]
+    if all(matches):  # most trials, if there are many results: the first day decides
+        as_of = question.as_of
+        return 1 if as_of is None or stands_from(versions[:1])[0] <= as_of else 0
+    known = len(versions) if question.as_of is None else _known(stands_from(versions), question)
+    return len(_runs(known, matches.__getitem__, ever=question.ever))
 
 
 def first_results(

@@ -24,6 +24,7 @@ from ctsync.store.database.access import BATCH, Reads, batches
 from ctsync.store.database.tables import SNAPSHOTS, TEXT_BODIES, TRIALS
 from ctsync.store.derived.text_index import TextDetail
 from ctsync.store.derived.text_matches import IndexedRecords, indexed_records
+from ctsync.store.derived.version_outline import VersionOutline, time_columns
 
 _TIMES = (
     SNAPSHOTS.c.state,
@@ -32,6 +33,7 @@ _TIMES = (
     SNAPSHOTS.c.observed,
     SNAPSHOTS.c.fetched,
 )
+_IN_BATCH = SNAPSHOTS.c.nct_id.in_(bindparam("batch", expanding=True))
 _ASKED = "asked_"
 _LAZY = {"yield_per": BATCH}
 _FIRST_BATCH = 100
@@ -78,20 +80,6 @@ class Candidate(NamedTuple):
     values: Mapping[str, Any]
 
 
-class VersionOutline(NamedTuple):
-    """Whether a version of a trial that has a match meets the conditions, and its times.
-
-    Much quicker to read than a Candidate, for counts over many trials.
-    """
-
-    state: State
-    posted: str | None
-    submitted: str | None
-    observed: datetime | None
-    fetched: datetime
-    matches: bool
-
-
 class SearchReads(Reads):
     """Searches versions by their key fields, and by the text index."""
 
@@ -134,14 +122,17 @@ class SearchReads(Reads):
     def outlines(
         self, conditions: Sequence[FieldCondition], search: VersionSearch
     ) -> Iterator[list[VersionOutline]]:
-        """Iterate over the trials as `candidates` does, with less of each version."""
+        """Iterate over the trials as `candidates` does, with less of each version.
+
+        Leaves out trials in which no version meets the conditions.
+        """
         plan = _Plan.of(conditions, search)
-        statement = plan.outlines()
         with self._reading() as connection:
             records = plan.records(connection)
-            for batch in _in_batches(plan.trials(connection, records)):
-                for _, rows in plan.by_trial(connection, statement, batch):
-                    yield [plan.outline(row, records) for row in rows]
+            for _, rows in plan.all_outlines(connection, records):
+                found = [plan.outline(row, records) for row in rows]
+                if any(one.matches for one in found):
+                    yield found
 
     def newest(
         self, conditions: Sequence[FieldCondition], search: VersionSearch
@@ -250,13 +241,29 @@ class _Plan:
     def versions(self) -> Select[Any]:
         """Select all versions of the trials of a batch, in order of ids, oldest first."""
         table = SNAPSHOTS
-        return self._of_batch(*_TIMES, table.c.digest, table.c.brief_title, *self._asked())
+        columns = (*_TIMES, table.c.digest, table.c.brief_title, *self._asked())
+        return self._versions(*columns).where(_IN_BATCH)
 
     def outlines(self) -> Select[Any]:
         """Select only the outlines of these versions."""
-        return self._of_batch(*_TIMES, *self._asked_words())
+        return self._outlines().where(_IN_BATCH)
 
-    def _of_batch(self, *columns: ColumnElement[Any]) -> Select[Any]:
+    def all_outlines(
+        self, connection: Connection, records: IndexedRecords | None
+    ) -> Iterator[tuple[NctId, Iterator[Any]]]:
+        """Read the outlines of every trial that may have a match, and maybe of others."""
+        if records is not None and self.search.watch is None and not _is_few(records):
+            # most trials have a match: to look for them first would take as long as this
+            rows = connection.execute(self._outlines(), execution_options=_LAZY)
+            yield from groupby(rows, key=itemgetter(0))
+            return
+        for batch in _in_batches(self.trials(connection, records)):
+            yield from self.by_trial(connection, self.outlines(), batch)
+
+    def _outlines(self) -> Select[Any]:
+        return self._versions(*time_columns(), *self._asked_words())
+
+    def _versions(self, *columns: ColumnElement[Any]) -> Select[Any]:
         table, number = SNAPSHOTS, TEXT_BODIES.c.id if self.indexed else null()
         found = select(
             table.c.nct_id,
@@ -268,9 +275,9 @@ class _Plan:
             found = found.outerjoin_from(table, TEXT_BODIES, TEXT_BODIES.c.digest == table.c.digest)
         if self.search.newest_id is not None:
             found = found.where(table.c.id <= self.search.newest_id)
-        return found.where(table.c.nct_id.in_(bindparam("batch", expanding=True))).order_by(
-            table.c.nct_id, table.c.position
-        )
+        if self.search.start is not None:
+            found = found.where(table.c.nct_id >= self.search.start)
+        return found.order_by(table.c.nct_id, table.c.position)
 
     @staticmethod
     def by_trial(
@@ -298,13 +305,10 @@ class _Plan:
 
     def outline(self, row: Any, records: IndexedRecords | None) -> VersionOutline:
         """Return the outline of a version that was read."""
-        _, _, _, state, posted, submitted, observed, fetched, *_ = row
-        is_met = self._matches(row, records)
-        return VersionOutline(_STATES[state], posted, submitted, observed, fetched, is_met)
+        return VersionOutline(self._matches(row, records), row)
 
     def _matches(self, row: Any, records: IndexedRecords | None) -> bool:
-        _, may_match, number, *_ = row
-        is_met = bool(may_match) and (records is None or records.has(number))
+        is_met = row[1] == 1 and (records is None or records.has(row[2]))
         return is_met and (not self.in_words or self._has_words(row))
 
     def _has_words(self, row: Any) -> bool:
