@@ -131,7 +131,7 @@ def count_found(store: Store, question: FindQuestion, *, today: date) -> int:
 
 def _count_of_trial(versions: Sequence[VersionOutline], question: FindQuestion) -> int:
     matches = [one.matches for one in versions]
-    if all(matches):  # most trials, if there are many results: the first day decides
+    if all(matches):  # the first day decides
         as_of = question.as_of
         return 1 if as_of is None or stands_from(versions[:1])[0] <= as_of else 0
     known = len(versions) if question.as_of is None else _known(stands_from(versions), question)

@@ -20,7 +20,7 @@ from ctsync.record.rules.conditions import FieldCondition
 from ctsync.record.rules.record_search import KeyTextCondition, RecordCondition
 from ctsync.store.data.condition_sql import column_of, may_stand_by, meets
 from ctsync.store.data.watched_trials import trials_of_watch
-from ctsync.store.database.access import BATCH, Reads, batches
+from ctsync.store.database.access import BATCH, Database, Reads, batches
 from ctsync.store.database.tables import SNAPSHOTS, TEXT_BODIES, TRIALS
 from ctsync.store.derived.text_index import TextDetail
 from ctsync.store.derived.text_matches import IndexedRecords, indexed_records
@@ -38,9 +38,9 @@ _ASKED = "asked_"
 _LAZY = {"yield_per": BATCH}
 _FIRST_BATCH = 100
 """Number of trials whose versions are read first, usually enough for a page; then BATCH."""
-_FEW, _RARE = 20_000, 8
-"""Up to this many records, and one in so many, their trials are looked up. More are met soon when
-reading trials in order, and looking them all up would delay the first page."""
+FEW_RECORDS = 10_000
+"""Up to this many records, their trials are looked up. More are met soon when reading trials in
+order, and looking them all up would delay the first page."""
 _STATES = {state.value: state for state in State}
 
 
@@ -83,6 +83,10 @@ class Candidate(NamedTuple):
 class SearchReads(Reads):
     """Searches versions by their key fields, and by the text index."""
 
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._last: tuple[_Plan, IndexedRecords | None] | None = None
+
     def newest_id(self) -> int:
         """Return the highest id of a version; 0 if there are none."""
         with self._reading() as connection:
@@ -106,7 +110,7 @@ class SearchReads(Reads):
         plan = _Plan.of(conditions, search)
         versions, outlines = plan.versions(), plan.outlines()
         with self._reading() as connection:
-            records = plan.records(connection)
+            records = self._records(plan, connection)
             for batch in _in_batches(plan.trials(connection, records)):
                 kept = batch
                 if keep is not None:
@@ -124,15 +128,27 @@ class SearchReads(Reads):
     ) -> Iterator[list[VersionOutline]]:
         """Iterate over the trials as `candidates` does, with less of each version.
 
-        Leaves out trials in which no version meets the conditions.
+        Leaves out trials in which no version meets the conditions. Of a trial whose versions all
+        meet them, has only the first version. In any order.
         """
         plan = _Plan.of(conditions, search)
         with self._reading() as connection:
-            records = plan.records(connection)
-            for _, rows in plan.all_outlines(connection, records):
-                found = [plan.outline(row, records) for row in rows]
-                if any(one.matches for one in found):
-                    yield found
+            records = self._records(plan, connection)
+            if records is None or plan.in_words or search.watch is not None or _is_few(records):
+                ids = plan.trials(connection, records)
+            else:
+                # most trials have a match, and most of these in every version
+                summaries = connection.execute(plan.summaries(records, connection.dialect.name))
+                several = list[NctId]()
+                for batch in summaries.partitions(BATCH):
+                    yield from ([VersionOutline(matches=True, row=row)] for row in batch if row[1])
+                    several += [NctId(row[0]) for row in batch if not row[1]]
+                ids = iter(several)
+            for batch in _in_batches(ids):
+                for _, rows in plan.by_trial(connection, plan.outlines(), batch):
+                    found = [plan.outline(row, records) for row in rows]
+                    if any(one.matches for one in found):
+                        yield found
 
     def newest(
         self, conditions: Sequence[FieldCondition], search: VersionSearch
@@ -143,8 +159,16 @@ class SearchReads(Reads):
         """
         plan = _Plan.of(conditions, search)
         with self._reading() as connection:
-            records = plan.records(connection)
+            records = self._records(plan, connection)
             yield from plan.trials(connection, records, with_words=True)
+
+    def _records(self, plan: _Plan, connection: Connection) -> IndexedRecords | None:
+        """Return the records of a plan; those of the last one, if all reads see one moment."""
+        if self._database.connection is None:
+            return plan.records(connection)
+        if self._last is None or not self._last[0].has_same_records(plan):
+            self._last = plan, plan.records(connection)
+        return self._last[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +191,10 @@ class _Plan:
         ]
         names = list(dict.fromkeys(one.term.name for one in of_key))
         return cls(search, of_key, of_record if search.detail else [], in_words, names)
+
+    def has_same_records(self, other: _Plan) -> bool:
+        """Whether the text index has the same records for another plan."""
+        return self.indexed == other.indexed and self.search.detail is other.search.detail
 
     def records(self, connection: Connection) -> IndexedRecords | None:
         """Return the records that may meet the conditions, or None if the index is not used."""
@@ -226,9 +254,7 @@ class _Plan:
             terms.append(may_stand_by(search.by_day))
         if search.start is not None:
             terms.append(nct_id >= search.start)
-        if search.newest_id is not None:
-            terms.append(SNAPSHOTS.c.id <= search.newest_id)
-        return and_(*terms)
+        return and_(*terms, *self._bounds())
 
     def _asked(self) -> list[ColumnElement[Any]]:
         fields = {one.term.name: one.term.field for one in self.of_key}
@@ -246,22 +272,28 @@ class _Plan:
 
     def outlines(self) -> Select[Any]:
         """Select only the outlines of these versions."""
-        return self._outlines().where(_IN_BATCH)
+        return self._versions(*time_columns(), *self._asked_words()).where(_IN_BATCH)
 
-    def all_outlines(
-        self, connection: Connection, records: IndexedRecords | None
-    ) -> Iterator[tuple[NctId, Iterator[Any]]]:
-        """Read the outlines of every trial that may have a match, and maybe of others."""
-        if records is not None and self.search.watch is None and not _is_few(records):
-            # most trials have a match: to look for them first would take as long as this
-            rows = connection.execute(self._outlines(), execution_options=_LAZY)
-            yield from groupby(rows, key=itemgetter(0))
-            return
-        for batch in _in_batches(self.trials(connection, records)):
-            yield from self.by_trial(connection, self.outlines(), batch)
-
-    def _outlines(self) -> Select[Any]:
-        return self._versions(*time_columns(), *self._asked_words())
+    def summaries(self, records: IndexedRecords, dialect: str) -> Select[Any]:
+        """Select the trials with a match, whether all versions match, and the first one's times."""
+        table, met = SNAPSHOTS, records.include(TEXT_BODIES.c.id, dialect)
+        matches = func.sum(case((and_(meets(self.of_key), met), 1), else_=0))
+        found = (
+            select(
+                table.c.nct_id,
+                case((matches == func.count(), 1), else_=0).label("every"),
+                func.min(table.c.position).label("first"),
+            )
+            .outerjoin_from(table, TEXT_BODIES, TEXT_BODIES.c.digest == table.c.digest)
+            .where(*self._bounds())
+            .group_by(table.c.nct_id)
+            .having(matches > 0)
+            .subquery()
+        )
+        is_first = and_(table.c.nct_id == found.c.nct_id, table.c.position == found.c.first)
+        return select(found.c.nct_id, found.c.every, *time_columns()).join_from(
+            found, table, is_first
+        )
 
     def _versions(self, *columns: ColumnElement[Any]) -> Select[Any]:
         table, number = SNAPSHOTS, TEXT_BODIES.c.id if self.indexed else null()
@@ -273,11 +305,14 @@ class _Plan:
         )
         if self.indexed:
             found = found.outerjoin_from(table, TEXT_BODIES, TEXT_BODIES.c.digest == table.c.digest)
+        return found.where(*self._bounds()).order_by(table.c.nct_id, table.c.position)
+
+    def _bounds(self) -> Iterator[ColumnElement[bool]]:
+        """Yield the conditions on the trials and versions of every statement."""
         if self.search.newest_id is not None:
-            found = found.where(table.c.id <= self.search.newest_id)
+            yield SNAPSHOTS.c.id <= self.search.newest_id
         if self.search.start is not None:
-            found = found.where(table.c.nct_id >= self.search.start)
-        return found.order_by(table.c.nct_id, table.c.position)
+            yield SNAPSHOTS.c.nct_id >= self.search.start
 
     @staticmethod
     def by_trial(
@@ -337,7 +372,7 @@ def _head(newest_id: int | None) -> ColumnElement[int | None]:
 def _is_few(records: IndexedRecords | None) -> bool:
     if records is None or records.has(None):
         return False
-    return records.count <= min(_FEW, max(_FIRST_BATCH, len(records.flags) // _RARE))
+    return records.count <= FEW_RECORDS
 
 
 def _in_batches(ids: Iterator[NctId]) -> Iterator[list[NctId]]:
