@@ -14,9 +14,9 @@ from ctsync.questions.portfolio.searched_records import SearchedRecords
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.rules.conditions import FieldCondition
 from ctsync.record.value_text import counted
+from ctsync.store.derived.searched_versions import Candidate, VersionOutline
 from ctsync.store.derived.text_index import TextDetail
-from ctsync.store.derived.trial_search import Candidate, VersionSearch
-from ctsync.store.derived.version_outline import VersionOutline
+from ctsync.store.derived.trial_search import VersionSearch
 from ctsync.store.store import Store
 
 ItemT = TypeVar("ItemT")

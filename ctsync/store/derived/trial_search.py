@@ -6,25 +6,41 @@ left out here, and the caller reads the records.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from itertools import chain, groupby, islice
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, null, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    null,
+    select,
+    true,
+)
 
-from ctsync.model import NctId, State
+from ctsync.model import NctId
 from ctsync.record.rules.conditions import FieldCondition
 from ctsync.record.rules.record_search import KeyTextCondition, RecordCondition
 from ctsync.store.data.condition_sql import column_of, may_stand_by, meets
 from ctsync.store.data.watched_trials import trials_of_watch
 from ctsync.store.database.access import BATCH, Database, Reads, batches
 from ctsync.store.database.tables import SNAPSHOTS, TEXT_BODIES, TRIALS
+from ctsync.store.derived.searched_versions import (
+    STATES,
+    Candidate,
+    VersionOutline,
+    time_columns,
+)
 from ctsync.store.derived.text_index import TextDetail
 from ctsync.store.derived.text_matches import IndexedRecords, indexed_records
-from ctsync.store.derived.version_outline import VersionOutline, time_columns
 
 _TIMES = (
     SNAPSHOTS.c.state,
@@ -41,12 +57,11 @@ _FIRST_BATCH = 100
 FEW_RECORDS = 10_000
 """Up to this many records, their trials are looked up. More are met soon when reading trials in
 order, and looking them all up would delay the first page."""
-_STATES = {state.value: state for state in State}
 
 
 @dataclass(frozen=True, slots=True)
 class VersionSearch:
-    """Which versions are searched.
+    """Which versions are searched, and how.
 
     `newest`: only the newest of each trial. `by_day`: only those that may be current on that day.
     `start`: only this trial and those with greater ids. `newest_id` leaves out versions with a
@@ -59,25 +74,6 @@ class VersionSearch:
     start: NctId | None = None
     newest_id: int | None = None
     detail: TextDetail | None = None
-
-
-class Candidate(NamedTuple):
-    """A version of a trial that has a match. A tuple, because a search may make 100,000.
-
-    `matches` is whether this version meets all conditions that were compared. `values` holds the
-    key fields of the conditions, by the names in the conditions.
-    """
-
-    nct_id: NctId
-    state: State
-    posted: str | None
-    submitted: str | None
-    observed: datetime | None
-    fetched: datetime
-    digest: str | None
-    matches: bool
-    title: str | None
-    values: Mapping[str, Any]
 
 
 class SearchReads(Reads):
@@ -254,7 +250,7 @@ class _Plan:
             terms.append(may_stand_by(search.by_day))
         if search.start is not None:
             terms.append(nct_id >= search.start)
-        return and_(*terms, *self._bounds())
+        return and_(*terms, self._is_stored())
 
     def _asked(self) -> list[ColumnElement[Any]]:
         fields = {one.term.name: one.term.field for one in self.of_key}
@@ -285,7 +281,7 @@ class _Plan:
                 func.min(table.c.position).label("first"),
             )
             .outerjoin_from(table, TEXT_BODIES, TEXT_BODIES.c.digest == table.c.digest)
-            .where(*self._bounds())
+            .where(self._is_stored())
             .group_by(table.c.nct_id)
             .having(matches > 0)
             .subquery()
@@ -305,14 +301,11 @@ class _Plan:
         )
         if self.indexed:
             found = found.outerjoin_from(table, TEXT_BODIES, TEXT_BODIES.c.digest == table.c.digest)
-        return found.where(*self._bounds()).order_by(table.c.nct_id, table.c.position)
+        return found.where(self._is_stored()).order_by(table.c.nct_id, table.c.position)
 
-    def _bounds(self) -> Iterator[ColumnElement[bool]]:
-        """Yield the conditions on the trials and versions of every statement."""
-        if self.search.newest_id is not None:
-            yield SNAPSHOTS.c.id <= self.search.newest_id
-        if self.search.start is not None:
-            yield SNAPSHOTS.c.nct_id >= self.search.start
+    def _is_stored(self) -> ColumnElement[bool]:
+        newest = self.search.newest_id
+        return true() if newest is None else SNAPSHOTS.c.id <= newest
 
     @staticmethod
     def by_trial(
@@ -327,7 +320,7 @@ class _Plan:
         nct_id, _, _, state, posted, submitted, observed, fetched, digest, title, *asked = row
         return Candidate(
             NctId(nct_id),
-            _STATES[state],
+            STATES[state],
             posted,
             submitted,
             observed,

@@ -1,19 +1,38 @@
-"""The outline of a version in a search: whether it matches, and its times if they are needed."""
+"""The versions that a search reads: as candidates for its results, or only in outline."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, String, type_coerce
 
-from ctsync.model import State
+from ctsync.model import NctId, State
 from ctsync.store.database.tables import SNAPSHOTS
 from ctsync.store.database.types import read_time, unescape
 
 _TIMES = ("state", "posted", "submitted", "observed", "fetched")
-_STATES = {state.value: state for state in State}
+STATES = {state.value: state for state in State}
+
+
+class Candidate(NamedTuple):
+    """A version of a trial that has a match. A tuple, because a search may make 100,000.
+
+    `matches` is whether this version meets all conditions that were compared. `values` holds the
+    key fields of the conditions, by the names in the conditions.
+    """
+
+    nct_id: NctId
+    state: State
+    posted: str | None
+    submitted: str | None
+    observed: datetime | None
+    fetched: datetime
+    digest: str | None
+    matches: bool
+    title: str | None
+    values: Mapping[str, Any]
 
 
 class VersionOutline(NamedTuple):
@@ -29,7 +48,7 @@ class VersionOutline(NamedTuple):
     @property
     def state(self) -> State:
         """As in Version."""
-        return _STATES[self.row.state]
+        return STATES[self.row.state]
 
     @property
     def posted(self) -> str | None:
