@@ -202,7 +202,8 @@ def test_the_count_of_many_results_is_that_of_the_results(
         ["condition~cancer", "status=RECRUITING"], ["condition~cancer", "state=gone"],
     )  # fmt: skip
     second, third = date(2020, 2, 15), date(2020, 3, 15)
-    ways: list[dict[str, Any]] = [{"ever": True}, {"as_of": second}, {"as_of": third}]
+    ways: list[dict[str, Any]] = [{}, {"ever": True}, {"as_of": second}, {"as_of": third}]
+    ways.append({"newest_id": store.search.newest_id() - 9})
     ways.append({"ever": True, "as_of": third, "newest_id": store.search.newest_id() - 9})
     compared = 0
     for typed, way in product(asked, ways):

@@ -124,7 +124,7 @@ def count_found(store: Store, question: FindQuestion, *, today: date) -> int:
     if records.compares or asked.among is not None:
         return sum(1 for _ in _spans_found(store, asked, records, today))
     if asked.is_of_newest:
-        return sum(1 for _ in store.search.newest(asked.conditions, search))
+        return store.search.count_newest(asked.conditions, search)
     outlined = store.search.outlines(asked.conditions, search)
     return sum(_count_of_trial(versions, asked) for versions in outlined)
 

@@ -158,6 +158,12 @@ class SearchReads(Reads):
             records = self._records(plan, connection)
             yield from plan.trials(connection, records, with_words=True)
 
+    def count_newest(self, conditions: Sequence[FieldCondition], search: VersionSearch) -> int:
+        """Count the trials of `newest`, in the database if that can compare all conditions."""
+        plan = _Plan.of(conditions, search)
+        with self._reading() as connection:
+            return plan.count_newest(connection, self._records(plan, connection))
+
     def _records(self, plan: _Plan, connection: Connection) -> IndexedRecords | None:
         """Return the records of a plan; those of the last one, if all reads see one moment."""
         if self._database.connection is None:
@@ -210,6 +216,18 @@ class _Plan:
                 continue
             last = row[0]
             yield NctId(last)
+
+    def count_newest(self, connection: Connection, records: IndexedRecords | None) -> int:
+        """Count the trials whose newest version meets all conditions."""
+        if self.in_words or _is_few(records):
+            return sum(1 for _ in self.trials(connection, records, with_words=True))
+        versions, meets_all = SNAPSHOTS, self._searched(TRIALS.c.nct_id)
+        source: Any = TRIALS.join(versions, _head(self.search.newest_id) == versions.c.id)
+        if records is not None:
+            source = source.outerjoin(TEXT_BODIES, TEXT_BODIES.c.digest == versions.c.digest)
+            is_met = records.include(TEXT_BODIES.c.id, connection.dialect.name)
+            meets_all = and_(meets_all, is_met)
+        return connection.scalar(select(func.count()).select_from(source).where(meets_all)) or 0
 
     def _rows(
         self, connection: Connection, records: IndexedRecords | None, *, with_words: bool
