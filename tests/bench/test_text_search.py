@@ -19,6 +19,7 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 
@@ -37,6 +38,7 @@ from ctsync.store.derived.text_index_build import build_text_index
 from ctsync.store.derived.trial_search import VersionSearch
 from ctsync.store.store import Store, open_store
 from tests.bench.made_registry import write_archive
+from tests.bench.test_serving import cpu_seconds, serving
 from tests.conftest import PostgresServer
 
 pytestmark = pytest.mark.bench_registry
@@ -141,6 +143,54 @@ def test_the_share_of_the_index_in_a_sqlite_file(
     share = file.stat().st_size / mirrored.stat().st_size - 1
     print(f"{detail}: the index adds {share:.0%} to the file")
     assert share > 0
+
+
+OVER_HTTP: tuple[dict[str, str], ...] = ({}, {"as_of": "2012-01-01"}, {"ever": "true"})
+MOST_PAGES = 5
+
+
+def test_the_time_of_pages_over_http(mirrored: Path, tmp_path: Path) -> None:
+    """Print the seconds of the first page and of the slowest later one, without and with an index.
+
+    The server is warm: each search is asked twice, for another number of rows.
+    """
+    file = tmp_path / "served.db"
+    shutil.copy(mirrored, file)
+    with open_store(f"sqlite:///{file}", clock=SystemClock()) as store:
+        typed = questions(store)
+    asked = (typed[0][0].split()[0], "eligibility~the", typed[2][0], "status=UNKNOWN")
+    for is_indexed in (False, True):
+        if is_indexed:
+            build(f"sqlite:///{file}", TextDetail.FULL)
+        with (
+            serving(file) as (pid, port),
+            httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=300) as client,
+        ):
+            for how, one in product(OVER_HTTP, asked):
+                Paged(client, pid, {"condition": one, **how, "limit": 99})
+                pages = [Paged(client, pid, {"condition": one, **how, "limit": 100})]
+                while pages[-1].following and len(pages) < MOST_PAGES:
+                    pages.append(Paged(client, pid, pages[0].asked, pages[-1].following))
+                later = max((page.seconds for page in pages[1:]), default=0)
+                worked = max(page.worked for page in pages)
+                print(f"HTTP {'with' if is_indexed else 'without'} index: {one} {how}: first "
+                      f"{pages[0].seconds:.3f} s, later {later:.3f} s, CPU {worked:.2f} s, "
+                      f"total {pages[0].total}")  # fmt: skip
+
+
+class Paged:
+    """A page of a search over HTTP, and what it took."""
+
+    def __init__(
+        self, client: httpx.Client, pid: int, asked: dict[str, Any], following: str | None = None
+    ) -> None:
+        self.asked = asked
+        given = asked if following is None else {**asked, "cursor": following}
+        worked, began = cpu_seconds(pid), time.perf_counter()
+        answer = client.get("/find", params=given).json()
+        self.seconds = time.perf_counter() - began
+        self.worked = cpu_seconds(pid) - worked
+        self.total, self.following = answer["total"], answer["next"]
 
 
 def test_the_cost_of_searches_in_a_sqlite_file(mirrored: Path) -> None:

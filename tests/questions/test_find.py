@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,9 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctsync.dates import PartialDate
-from ctsync.model import JsonObject, NctId, Source, Version
-from ctsync.questions.portfolio.find import FindQuestion, FoundTrial, find, trials_found
+from ctsync.model import JsonObject, NctId, Source, State, Version
+from ctsync.questions.portfolio.find import (
+    FindQuestion,
+    FoundTrial,
+    count_found,
+    find,
+    find_trials,
+    trials_found,
+)
 from ctsync.questions.trial.version_dates import version_on
+from ctsync.record.compare.canonical import canonicalize, key_fields
 from ctsync.record.rules.conditions import read_condition
 from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
@@ -21,7 +30,7 @@ from tests.record.reconstructed import studies
 from tests.record.studies import counted, dated, study
 from tests.registry_fixtures import an_id
 from tests.security.attacks import ATTACKS
-from tests.sync.histories import keep_history, leave
+from tests.sync.histories import FETCHED, keep_history, leave
 
 TODAY = date(2026, 3, 13)
 _DAY = len("2020-01-01")
@@ -102,6 +111,37 @@ def test_a_search_of_a_day_agrees_with_the_version_of_that_day(store: Store) -> 
         assert [(one.nct_id, one.values["enrollment"]) for one in rows] == expected
         for _, count in expected:
             assert ids(store, f"enrollment={count}", as_of=day)
+
+
+@pytest.mark.parametrize("how", [{}, {"ever": True}, {"as_of": date(2020, 3, 15)}])
+def test_a_search_can_leave_out_the_versions_stored_after_one(
+    store: Store, how: dict[str, Any]
+) -> None:
+    asked = FindQuestion([read_condition("status!=SUSPENDED")], **how)
+    answers: dict[int, list[FoundTrial]] = {0: []}
+    for number, status in itertools.product((2, 1), ("RECRUITING", "SUSPENDED", "COMPLETED")):
+        before = replace(asked, newest_id=store.search.newest_id())
+        add_version(store, made(number, status=status, posted=f"2020-0{number + 1}-01"))
+        assert list(find_trials(store, before, today=TODAY)) == answers[before.newest_id or 0]
+        assert count_found(store, before, today=TODAY) == len(answers[before.newest_id or 0])
+        answers[store.search.newest_id()] = list(find_trials(store, asked, today=TODAY))
+    for newest, expected in answers.items():
+        before = replace(asked, newest_id=newest)
+        assert list(find_trials(store, before, today=TODAY)) == expected, newest
+        assert count_found(store, before, today=TODAY) == len(expected), newest
+
+
+def add_version(store: Store, body: JsonObject) -> None:
+    """Store one more version of a trial."""
+    record = canonicalize(body)
+    key = key_fields(record.body)
+    head = store.trials.heads([record.nct_id]).get(record.nct_id)
+    with store.unit() as unit:
+        unit.versions.add(
+            record.nct_id, after=head.snapshot_id if head else None, record=record, key=key,
+            state=State.PRESENT, source=Source.HISTORY, posted=key.posted, submitted=key.submitted,
+            observed=None, fetched=FETCHED, run_id=None,
+        )  # fmt: skip
 
 
 def test_one_version_must_meet_all_conditions(store: Store) -> None:

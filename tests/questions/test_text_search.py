@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
-from itertools import product
+from itertools import permutations, product
 from typing import Any
 
 import pytest
@@ -26,6 +26,7 @@ from ctsync.record.rules.conditions import RECORD_TERMS, read_condition
 from ctsync.store.admin.check import check
 from ctsync.store.admin.copy import contents, copy_database
 from ctsync.store.database.tables import BODIES, TEXT_BODIES, TEXT_PLACES, TEXT_VALUES
+from ctsync.store.derived import trial_search
 from ctsync.store.derived.text_index import MARK, TextDetail
 from ctsync.store.derived.text_index_build import build_text_index, drop_text_index
 from ctsync.store.store import Store, open_store
@@ -181,6 +182,41 @@ def test_the_count_is_that_of_the_results_and_pages_leave_out_none(store: Store)
             for number, row in enumerate(rows, 1):
                 rest = replace(question, after=(row.nct_id, row.from_version))
                 assert list(find_trials(store, rest, today=TODAY)) == rows[number:]
+
+
+@pytest.mark.slow
+def test_the_count_of_many_results_is_that_of_the_results(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many records are counted trial by trial in the database, a few by their own rows."""
+    keep_trials(store)
+    for number, order in enumerate(permutations(range(3)), 4):
+        months = (f"2020-0{month}-01" for month in range(1, 9))
+        history = [made(number, posted=next(months), **TRIALS[n]) for n in (*order, *order[:1])]
+        keep_history(store, history)
+    leave(store, NctId(an_id(5)))
+    build_text_index(store)
+    asked = (
+        ["condition~cancer"], ["condition!~lung"], ["country=none"], ["country!=none"],
+        ["condition~cancer", "eligibility~ecog"], ["condition~cancer", "sponsor~novart"],
+        ["condition~cancer", "status=RECRUITING"], ["condition~cancer", "state=gone"],
+    )  # fmt: skip
+    second, third = date(2020, 2, 15), date(2020, 3, 15)
+    ways: list[dict[str, Any]] = [{}, {"ever": True}, {"as_of": second}, {"as_of": third}]
+    ways.append({"newest_id": store.search.newest_id() - 9})
+    ways.append({"ever": True, "as_of": third, "newest_id": store.search.newest_id() - 9})
+    compared = 0
+    for typed, way in product(asked, ways):
+        question = FindQuestion(list(map(read_condition, typed)), **way)
+        rows = list(find_trials(store, question, today=TODAY))
+        with monkeypatch.context() as patched:
+            for few in (10_000, 0):
+                patched.setattr(trial_search, "FEW_RECORDS", few)
+                assert count_found(store, question, today=TODAY) == len(rows), (typed, way, few)
+                assert list(find_trials(store, question, today=TODAY)) == rows
+        compared += len(rows)
+    print(f"{len(asked) * len(ways)} searches: {compared} results, counted in both ways")
+    assert compared > 0
 
 
 @pytest.mark.slow

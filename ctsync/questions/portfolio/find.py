@@ -14,8 +14,9 @@ from ctsync.questions.portfolio.searched_records import SearchedRecords
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.rules.conditions import FieldCondition
 from ctsync.record.value_text import counted
+from ctsync.store.derived.searched_versions import Candidate, VersionOutline
 from ctsync.store.derived.text_index import TextDetail
-from ctsync.store.derived.trial_search import Candidate, VersionOutline, VersionSearch
+from ctsync.store.derived.trial_search import VersionSearch
 from ctsync.store.store import Store
 
 ItemT = TypeVar("ItemT")
@@ -66,6 +67,7 @@ class FindQuestion:
     counts, and each run of matching versions is a result. With `as_of`, the search uses the
     versions of that day: later versions are left out. The trials are all, those of a watch, or only
     those of `among`. `after` is a result by trial and first version: the answer continues after it.
+    `newest_id` leaves out versions with a higher id, which were stored later.
     """
 
     conditions: Sequence[FieldCondition]
@@ -74,6 +76,7 @@ class FindQuestion:
     watch: str | None = None
     among: Collection[NctId] | None = None
     after: tuple[NctId, int] | None = None
+    newest_id: int | None = None
 
     @property
     def is_of_newest(self) -> bool:
@@ -121,13 +124,18 @@ def count_found(store: Store, question: FindQuestion, *, today: date) -> int:
     if records.compares or asked.among is not None:
         return sum(1 for _ in _spans_found(store, asked, records, today))
     if asked.is_of_newest:
-        return sum(1 for _ in store.search.newest(asked.conditions, search))
-    total = 0
-    for versions in store.search.outlines(asked.conditions, search):
-        days = versions if asked.as_of is None else stands_from(versions)
-        matches = [one.matches for one in versions]
-        total += len(_runs(_known(days, asked), matches.__getitem__, ever=asked.ever))
-    return total
+        return store.search.count_newest(asked.conditions, search)
+    outlined = store.search.outlines(asked.conditions, search)
+    return sum(_count_of_trial(versions, asked) for versions in outlined)
+
+
+def _count_of_trial(versions: Sequence[VersionOutline], question: FindQuestion) -> int:
+    matches = [one.matches for one in versions]
+    if all(matches):  # the first day decides
+        as_of = question.as_of
+        return 1 if as_of is None or stands_from(versions[:1])[0] <= as_of else 0
+    known = len(versions) if question.as_of is None else _known(stands_from(versions), question)
+    return len(_runs(known, matches.__getitem__, ever=question.ever))
 
 
 def first_results(
@@ -139,6 +147,11 @@ def first_results(
     if limit is None or len(found) <= limit:
         return found, len(found)
     return found[:limit], count_found(store, question, today=today)
+
+
+def reads_records(store: Store, question: FindQuestion) -> bool:
+    """Whether the search must read records to know the results: counting them takes long."""
+    return _records(store, question).compares
 
 
 def search_notes(store: Store, question: FindQuestion) -> list[str]:
@@ -182,6 +195,7 @@ def _search(store: Store, question: FindQuestion) -> VersionSearch:
         by_day=question.as_of,
         watch=question.watch,
         start=question.after[0] if question.after else None,
+        newest_id=question.newest_id,
         detail=_detail(store, question),
     )
 

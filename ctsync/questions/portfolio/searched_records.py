@@ -11,9 +11,9 @@ from ctsync.errors import CorruptBody
 from ctsync.model import JsonObject
 from ctsync.record.rules.conditions import FieldCondition
 from ctsync.record.rules.record_search import RecordCondition, record_items
+from ctsync.store.derived.searched_versions import Candidate
 from ctsync.store.derived.text_index import TextDetail
 from ctsync.store.derived.text_matches import is_decided
-from ctsync.store.derived.trial_search import Candidate
 from ctsync.store.store import Store
 
 log = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Protocol
 
 from ctsync.dates import PartialDate
@@ -87,13 +88,20 @@ def stands_from_next(
 
 
 def _first_day(version: DatedVersion, *, fresh: bool) -> date:
-    posted = PartialDate.parse(version.posted) if fresh and version.state is State.PRESENT else None
+    posted = _last_day(version.posted) if fresh and version.state is State.PRESENT else None
     if posted is not None:
-        return posted.last
-    if version.observed is not None:
-        return version.observed.date()
-    submitted = PartialDate.parse(version.submitted)
-    return submitted.last if submitted is not None else version.fetched.date()
+        return posted
+    observed = version.observed
+    if observed is not None:
+        return observed.date()
+    return _last_day(version.submitted) or version.fetched.date()
+
+
+@lru_cache(maxsize=8192)
+def _last_day(text: str | None) -> date | None:
+    """Return the last day that a text may mean, or None. Cached: trials share few dates."""
+    found = PartialDate.parse(text)
+    return None if found is None else found.last
 
 
 def version_on(versions: Sequence[Version], day: date) -> Version | NotRegistered | NotKnown:

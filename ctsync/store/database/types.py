@@ -132,6 +132,11 @@ def _from_text(value: str) -> datetime:
     return datetime.fromisoformat(value).astimezone(UTC)
 
 
+def read_time(value: str | datetime) -> datetime:
+    """Return a time as UTC that a driver has read: SQLite's reads text."""
+    return _from_text(value) if isinstance(value, str) else value.astimezone(UTC)
+
+
 def _read_text_time(value: str | None) -> datetime | None:
     return None if value is None else _from_text(value)
 

@@ -1,11 +1,14 @@
 """The text index: which record has which words in which field. Built on request.
 
-`text_values` names each text of a searched field once, by the hash of its words, `text_places` the
-records that have it, and `text_words` its words: FTS5 without its text on SQLite, tsvector with a
-GIN index on PostgreSQL. Each word begins with the letter of its field. ctsync splits a text into
-words itself, so both databases find the same. The texts themselves are not stored: the records have
-them. Rows follow from the digest of a record alone, so none is ever deleted: a record that was
-dropped has rows that no version leads to.
+`text_values` names each text of a searched field once, by the hash of its words, and `text_words`
+has its words: FTS5 without its text on SQLite, tsvector with a GIN index on PostgreSQL. Each word
+begins with the letter of its field. ctsync splits a text into words itself, so both databases find
+the same. The texts themselves are not stored: the records have them. Rows follow from the digest of
+a record alone, so none is ever deleted: a dropped record has rows that no version leads to.
+
+Records and texts are numbered together. A record is followed by the texts that it was the first to
+have, so the first record of a text is the one with the greatest number below. `text_places` has the
+other records of a text; most texts have none.
 
 The index is in use if the mark `text_index` has the value FORM and a TextDetail. From then on, each
 body is indexed in the transaction that stores it.
@@ -13,7 +16,7 @@ body is indexed in the transaction that stores it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -47,7 +50,7 @@ class TextDetail(StrEnum):
 
 
 MARK = "text_index"
-FORM = "3"
+FORM = "4"
 """The version of the rules that split a text into words, and of the tables of the index.
 
 A mark of another form: not in use.
@@ -150,7 +153,9 @@ class TextIndexWrites(Writes):
         return wanted
 
     def put_in_use(self, detail: TextDetail) -> None:
-        """Declare the index complete."""
+        """Declare the index complete, and merge its words, which saves 5 % of its size."""
+        if self._connection.dialect.name != "postgresql":
+            self._connection.execute(_MERGE)
         self._marks.set(MARK, f"{FORM} {detail}")
 
     def drop(self) -> bool:
@@ -181,61 +186,52 @@ class TextIndexWrites(Writes):
     def _add(self, digests: Sequence[str], detail: TextDetail) -> int:
         stored = select(TEXT_BODIES.c.digest).where(TEXT_BODIES.c.digest.in_(digests))
         known = frozenset(self._connection.scalars(stored))
-        found: dict[str, list[_Entry]] = {}
+        found: dict[str, dict[int, _Entry]] = {}
         for digest in digests:
             if digest not in known:
                 try:
                     raw = self._dictionaries.read_body(self._connection, digest)
                 except CorruptBody:
                     continue  # `ctsync check` reports it
-                found[digest] = list(_entries(orjson.loads(raw)))
-        if not found:
-            return 0
-        insert_rows(
-            self._connection, TEXT_BODIES, ("digest",), [(one,) for one in found], unless_there=True
-        )
-        bodies = select(TEXT_BODIES.c.digest, TEXT_BODIES.c.id).where(
-            TEXT_BODIES.c.digest.in_(list(found))
-        )
-        body_ids = {row.digest: row.id for row in self._connection.execute(bodies)}
-        entries = {one.key: one for each in found.values() for one in each}
-        value_ids = self._add_values(entries, detail)
-        places = {
-            (value_ids[one.key], body_ids[digest]) for digest, each in found.items() for one in each
-        }
-        insert_rows(
-            self._connection,
-            TEXT_PLACES,
-            ("value_id", "body_id"),
-            sorted(places),
-            unless_there=True,
-        )
+                found[digest] = {one.key: one for one in _entries(orjson.loads(raw))}
+        if found:
+            self._write(found, detail)
         return len(found)
 
-    def _add_values(self, entries: dict[int, _Entry], detail: TextDetail) -> dict[int, int]:
-        ids: dict[int, int] = {}
-        for batch in batches(list(entries)):
+    def _write(self, found: Mapping[str, Mapping[int, _Entry]], detail: TextDetail) -> None:
+        """Number records and the texts that are new with each, and write their rows."""
+        known = self._known_values({key for entries in found.values() for key in entries})
+        number, bodies = _last_number(self._connection), list[tuple[int, str]]()
+        new: dict[int, int] = {}
+        places: set[tuple[int, int]] = set()
+        words: list[tuple[int, tuple[str, ...]]] = []
+        for digest, entries in found.items():
+            number += 1
+            body = number
+            bodies.append((body, digest))
+            for key, entry in entries.items():
+                value = known.get(key) or new.get(key)
+                if value is not None:
+                    places.add((value, body))
+                    continue
+                number += 1
+                new[key] = number
+                if entry.words is not None:
+                    words.append((number, entry.words))
+        places.add((number, body))  # for `_last_number`, and true if this is a text
+        insert_rows(self._connection, TEXT_BODIES, ("id", "digest"), bodies)
+        insert_rows(self._connection, TEXT_VALUES, ("words_key", "id"), sorted(new.items()))
+        insert_rows(self._connection, TEXT_PLACES, ("value_id", "body_id"), sorted(places))
+        self._add_words(words, detail)
+
+    def _known_values(self, keys: Collection[int]) -> dict[int, int]:
+        known: dict[int, int] = {}
+        for batch in batches(sorted(keys)):
             rows = select(TEXT_VALUES.c.words_key, TEXT_VALUES.c.id).where(
                 TEXT_VALUES.c.words_key.in_(batch)
             )
-            ids |= {row.words_key: row.id for row in self._connection.execute(rows)}
-        # every text has a place, and this key finds the last number without an index of its own
-        last = self._connection.scalar(select(func.max(TEXT_PLACES.c.value_id))) or 0
-        new = {
-            key: number
-            for number, key in enumerate((key for key in entries if key not in ids), last + 1)
-        }
-        columns = ("words_key", "id")
-        insert_rows(self._connection, TEXT_VALUES, columns, sorted(new.items()))
-        self._add_words(
-            [
-                (number, words)
-                for key, number in new.items()
-                if (words := entries[key].words) is not None
-            ],
-            detail,
-        )
-        return ids | new
+            known |= {row.words_key: row.id for row in self._connection.execute(rows)}
+        return known
 
     def _add_words(self, rows: Sequence[tuple[int, tuple[str, ...]]], detail: TextDetail) -> None:
         if not rows:
@@ -249,6 +245,12 @@ class TextIndexWrites(Writes):
             self._connection.execute(_FILE_INSERT, values)
 
 
+def _last_number(connection: Connection) -> int:
+    # the last number of each write has a place, and this key finds it without an index of its own
+    return connection.scalar(select(func.max(TEXT_PLACES.c.value_id))) or 0
+
+
+_MERGE = text("INSERT INTO text_words (text_words) VALUES ('optimize')")
 _FILE_INSERT = text("INSERT INTO text_words (rowid, words) VALUES (:number, :words)")
 _SERVER_INSERTS = {
     TextDetail.FULL: text(
@@ -278,10 +280,13 @@ def text_index_problem(connection: Connection) -> str | None:
     readable = sum(_is_readable(connection, one) for one in connection.scalars(lost).all())
     if readable:
         return f"it lacks {readable:,} records"
-    last = connection.scalar(select(func.max(TEXT_PLACES.c.value_id))) or 0
-    texts = connection.scalar(select(func.count()).select_from(TEXT_VALUES)) or 0
-    if texts != last:
-        return f"it has the names of {texts:,} of {last:,} texts"
+    bodies, texts = (
+        connection.scalar(select(func.count()).select_from(one)) or 0
+        for one in (TEXT_BODIES, TEXT_VALUES)
+    )
+    numbered = _last_number(connection) - bodies
+    if texts != numbered:
+        return f"it has the names of {texts:,} of {numbered:,} texts"
     nothing = [no_text_key(term.code) for term in RECORD_TERMS]
     without = select(func.count()).where(TEXT_VALUES.c.words_key.in_(nothing))
     expected = texts - (connection.scalar(without) or 0)

@@ -8,7 +8,10 @@ from itertools import compress
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
+    Integer,
+    LargeBinary,
     Select,
     String,
     Text,
@@ -32,6 +35,7 @@ _WORDS = table(
 )
 _AT_ONCE = 10_000
 """Number of rows to fetch at once; each is one integer."""
+_SWAPPED = bytes((1, 0)) + bytes(range(2, 256))
 
 
 class _LexemeQuery(UserDefinedType[str]):
@@ -47,8 +51,9 @@ class _LexemeQuery(UserDefinedType[str]):
 class IndexedRecords:
     """Some of the records in the index, by their numbers: `text_bodies.id`.
 
-    `flags` has one byte per number, 1 or 0. Number 0 stands for a version whose record is not in
-    the index. A set of numbers would take 50 times the memory.
+    `flags` has one byte per number, 1 or 0. Texts have numbers too, and no meaning here. Number 0
+    stands for a version whose record is not in the index. A set of numbers would take 50 times the
+    memory.
     """
 
     flags: bytes
@@ -61,6 +66,13 @@ class IndexedRecords:
     def has(self, number: int | None) -> bool:
         """Whether a record is one of them; None: it is not in the index."""
         return self.flags[number or 0] == 1
+
+    def include(self, number: ColumnElement[int], dialect: str) -> ColumnElement[bool]:
+        """Return the condition that the record with a number, or NULL, is one of them."""
+        flags, place = literal(self.flags, LargeBinary), func.coalesce(number, 0)
+        if dialect == "postgresql":
+            return func.get_byte(flags, cast(place, Integer)) == 1
+        return func.substr(flags, place + 1, 1) == literal(b"\1", LargeBinary)
 
     def numbers(self) -> Iterator[int]:
         """Iterate over the numbers of the records, upwards."""
@@ -85,8 +97,7 @@ def indexed_records(
     A negated condition that the index does not decide is left out.
     """
     size = 1 + (connection.scalar(select(func.max(TEXT_BODIES.c.id))) or 0)
-    all_of_them = b"\1" * size
-    met = int.from_bytes(all_of_them)
+    met: bytes | None = None
     for condition in conditions:
         denies = condition.condition.denies
         if denies and not is_decided(condition, detail):
@@ -95,31 +106,45 @@ def indexed_records(
         for statement in _selections(condition, connection.dialect.name, detail):
             for number in connection.scalars(statement, execution_options={"yield_per": _AT_ONCE}):
                 flags[number] = 1
-        found = int.from_bytes(flags)
-        met &= found ^ int.from_bytes(all_of_them) if denies else found
-    return IndexedRecords(met.to_bytes(size))
+        found = bytes(flags).translate(_SWAPPED) if denies else bytes(flags)
+        met = found if met is None else _both(met, found)
+    return IndexedRecords(b"\1" * size if met is None else met)
+
+
+def _both(one: bytes, other: bytes) -> bytes:
+    return (int.from_bytes(one) & int.from_bytes(other)).to_bytes(len(one))
 
 
 def _selections(
     condition: RecordCondition, dialect: str, detail: TextDetail
 ) -> Iterator[Select[int]]:
-    """Select the records with a value of `condition`, in one statement or several."""
+    """Select the records with a value of `condition`, in several statements."""
     code = condition.condition.term.code
     keys = [text_key(code, words) for words in condition.equals]
     if condition.takes_none:
         keys.append(no_text_key(code))
-    records = select(TEXT_PLACES.c.body_id)
     if keys:
-        values = TEXT_VALUES.c.id == TEXT_PLACES.c.value_id
-        yield records.join(TEXT_VALUES, values).where(TEXT_VALUES.c.words_key.in_(keys))
+        yield from _records_with(TEXT_VALUES.c.id, [TEXT_VALUES.c.words_key.in_(keys)])
     for search in condition.searches:
         if dialect == "postgresql":
-            words = _WORDS.c.value_id == TEXT_PLACES.c.value_id
-            yield _found_by_server(records.join(_WORDS, words), search, code, detail)
+            has_words = list(_found_by_server(search, code, detail))
+            yield from _records_with(_WORDS.c.value_id, has_words)
         else:
-            words = _WORDS.c.rowid == TEXT_PLACES.c.value_id
-            has_words = literal_column("text_words").op("MATCH")(_typed(search, code, detail))
-            yield records.join(_WORDS, words).where(has_words)
+            typed = _typed(search, code, detail)
+            matches = literal_column("text_words").op("MATCH")(typed)
+            yield from _records_with(_WORDS.c.rowid, [matches])
+
+
+def _records_with(
+    text: ColumnElement[int], wanted: Sequence[ColumnElement[bool]]
+) -> Iterator[Select[int]]:
+    """Select the first record of each text that is wanted, and the other records."""
+    first = select(func.max(TEXT_BODIES.c.id)).where(TEXT_BODIES.c.id <= text).scalar_subquery()
+    yield select(first).select_from(text.table).where(*wanted)
+    same = TEXT_PLACES.c.value_id == text
+    yield (
+        select(TEXT_PLACES.c.body_id).select_from(text.table.join(TEXT_PLACES, same)).where(*wanted)
+    )
 
 
 def _typed(search: WordSearch, code: str, detail: TextDetail) -> Any:
@@ -144,21 +169,20 @@ def _phrases(search: WordSearch, code: str, detail: TextDetail) -> Iterator[tupl
 
 
 def _found_by_server(
-    found: Select[int], search: WordSearch, code: str, detail: TextDetail
-) -> Select[int]:
+    search: WordSearch, code: str, detail: TextDetail
+) -> Iterator[ColumnElement[bool]]:
     lexemes = [
         f"'{code}{word}'{':*' if term.is_prefix and place == len(term.words) else ''}"
         for term in search.terms
         for place, word in enumerate(term.words, start=1)
     ]
     asked = cast(literal(" & ".join(lexemes), String), _LexemeQuery)
-    found = found.where(_WORDS.c.lexemes.op("@@")(asked))
+    yield _WORDS.c.lexemes.op("@@")(asked)
     if detail is TextDetail.WORDS:
-        return found
+        return
     spaced = literal(" ", Text).concat(cast(_WORDS.c.words, Text)).concat(literal(" ", Text))
     for words, is_prefix in _phrases(search, code, detail):
         if len(words) > 1:
             # the positions in a tsvector are limited, so the text of words decides
             phrase = f" {' '.join(words)}{'' if is_prefix else ' '}"
-            found = found.where(spaced.like(literal(f"%{phrase}%", Text)))
-    return found
+            yield spaced.like(literal(f"%{phrase}%", Text))

@@ -6,22 +6,39 @@ left out here, and the caller reads the records.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from itertools import chain, groupby, islice
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, null, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    null,
+    select,
+    true,
+)
 
-from ctsync.model import NctId, State
+from ctsync.model import NctId
 from ctsync.record.rules.conditions import FieldCondition
 from ctsync.record.rules.record_search import KeyTextCondition, RecordCondition
 from ctsync.store.data.condition_sql import column_of, may_stand_by, meets
 from ctsync.store.data.watched_trials import trials_of_watch
-from ctsync.store.database.access import BATCH, Reads, batches
+from ctsync.store.database.access import BATCH, Database, Reads, batches
 from ctsync.store.database.tables import SNAPSHOTS, TEXT_BODIES, TRIALS
+from ctsync.store.derived.searched_versions import (
+    STATES,
+    Candidate,
+    VersionOutline,
+    time_columns,
+)
 from ctsync.store.derived.text_index import TextDetail
 from ctsync.store.derived.text_matches import IndexedRecords, indexed_records
 
@@ -32,67 +49,44 @@ _TIMES = (
     SNAPSHOTS.c.observed,
     SNAPSHOTS.c.fetched,
 )
+_IN_BATCH = SNAPSHOTS.c.nct_id.in_(bindparam("batch", expanding=True))
 _ASKED = "asked_"
 _LAZY = {"yield_per": BATCH}
 _FIRST_BATCH = 100
 """Number of trials whose versions are read first, usually enough for a page; then BATCH."""
-_FEW, _RARE = 20_000, 8
-"""Up to this many records, and one in so many, their trials are looked up. More are met soon when
-reading trials in order, and looking them all up would delay the first page."""
-_STATES = {state.value: state for state in State}
+FEW_RECORDS = 10_000
+"""Up to this many records, their trials are looked up. More are met soon when reading trials in
+order, and looking them all up would delay the first page."""
 
 
 @dataclass(frozen=True, slots=True)
 class VersionSearch:
-    """Which versions are searched.
+    """Which versions are searched, and how.
 
     `newest`: only the newest of each trial. `by_day`: only those that may be current on that day.
-    `start`: only this trial and those with greater ids. `detail` is that of the text index, if it
-    is used.
+    `start`: only this trial and those with greater ids. `newest_id` leaves out versions with a
+    higher id, which were stored later. `detail` is that of the text index, if it is used.
     """
 
     newest: bool
     by_day: date | None = None
     watch: str | None = None
     start: NctId | None = None
+    newest_id: int | None = None
     detail: TextDetail | None = None
-
-
-class Candidate(NamedTuple):
-    """A version of a trial that has a match. A tuple, because a search may make 100,000.
-
-    `matches` is whether this version meets all conditions that were compared. `values` holds the
-    key fields of the conditions, by the names in the conditions.
-    """
-
-    nct_id: NctId
-    state: State
-    posted: str | None
-    submitted: str | None
-    observed: datetime | None
-    fetched: datetime
-    digest: str | None
-    matches: bool
-    title: str | None
-    values: Mapping[str, Any]
-
-
-class VersionOutline(NamedTuple):
-    """Whether a version of a trial that has a match meets the conditions, and its times.
-
-    Much quicker to read than a Candidate, for counts over many trials.
-    """
-
-    state: State
-    posted: str | None
-    submitted: str | None
-    observed: datetime | None
-    fetched: datetime
-    matches: bool
 
 
 class SearchReads(Reads):
     """Searches versions by their key fields, and by the text index."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._last: tuple[_Plan, IndexedRecords | None] | None = None
+
+    def newest_id(self) -> int:
+        """Return the highest id of a version; 0 if there are none."""
+        with self._reading() as connection:
+            return connection.scalar(select(func.max(SNAPSHOTS.c.id))) or 0
 
     def candidates(
         self,
@@ -112,7 +106,7 @@ class SearchReads(Reads):
         plan = _Plan.of(conditions, search)
         versions, outlines = plan.versions(), plan.outlines()
         with self._reading() as connection:
-            records = plan.records(connection)
+            records = self._records(plan, connection)
             for batch in _in_batches(plan.trials(connection, records)):
                 kept = batch
                 if keep is not None:
@@ -128,14 +122,29 @@ class SearchReads(Reads):
     def outlines(
         self, conditions: Sequence[FieldCondition], search: VersionSearch
     ) -> Iterator[list[VersionOutline]]:
-        """Iterate over the trials as `candidates` does, with less of each version."""
+        """Iterate over the trials as `candidates` does, with less of each version.
+
+        Leaves out trials in which no version meets the conditions. Of a trial whose versions all
+        meet them, has only the first version. In any order.
+        """
         plan = _Plan.of(conditions, search)
-        statement = plan.outlines()
         with self._reading() as connection:
-            records = plan.records(connection)
-            for batch in _in_batches(plan.trials(connection, records)):
-                for _, rows in plan.by_trial(connection, statement, batch):
-                    yield [plan.outline(row, records) for row in rows]
+            records = self._records(plan, connection)
+            if records is None or plan.in_words or search.watch is not None or _is_few(records):
+                ids = plan.trials(connection, records)
+            else:
+                # most trials have a match, and most of these in every version
+                summaries = connection.execute(plan.summaries(records, connection.dialect.name))
+                several = list[NctId]()
+                for batch in summaries.partitions(BATCH):
+                    yield from ([VersionOutline(matches=True, row=row)] for row in batch if row[1])
+                    several += [NctId(row[0]) for row in batch if not row[1]]
+                ids = iter(several)
+            for batch in _in_batches(ids):
+                for _, rows in plan.by_trial(connection, plan.outlines(), batch):
+                    found = [plan.outline(row, records) for row in rows]
+                    if any(one.matches for one in found):
+                        yield found
 
     def newest(
         self, conditions: Sequence[FieldCondition], search: VersionSearch
@@ -146,8 +155,22 @@ class SearchReads(Reads):
         """
         plan = _Plan.of(conditions, search)
         with self._reading() as connection:
-            records = plan.records(connection)
+            records = self._records(plan, connection)
             yield from plan.trials(connection, records, with_words=True)
+
+    def count_newest(self, conditions: Sequence[FieldCondition], search: VersionSearch) -> int:
+        """Count the trials of `newest`, in the database if that can compare all conditions."""
+        plan = _Plan.of(conditions, search)
+        with self._reading() as connection:
+            return plan.count_newest(connection, self._records(plan, connection))
+
+    def _records(self, plan: _Plan, connection: Connection) -> IndexedRecords | None:
+        """Return the records of a plan; those of the last one, if all reads see one moment."""
+        if self._database.connection is None:
+            return plan.records(connection)
+        if self._last is None or not self._last[0].has_same_records(plan):
+            self._last = plan, plan.records(connection)
+        return self._last[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +194,10 @@ class _Plan:
         names = list(dict.fromkeys(one.term.name for one in of_key))
         return cls(search, of_key, of_record if search.detail else [], in_words, names)
 
+    def has_same_records(self, other: _Plan) -> bool:
+        """Whether the text index has the same records for another plan."""
+        return self.indexed == other.indexed and self.search.detail is other.search.detail
+
     def records(self, connection: Connection) -> IndexedRecords | None:
         """Return the records that may meet the conditions, or None if the index is not used."""
         if not self.indexed or self.search.detail is None:
@@ -190,6 +217,18 @@ class _Plan:
             last = row[0]
             yield NctId(last)
 
+    def count_newest(self, connection: Connection, records: IndexedRecords | None) -> int:
+        """Count the trials whose newest version meets all conditions."""
+        if self.in_words or _is_few(records):
+            return sum(1 for _ in self.trials(connection, records, with_words=True))
+        versions, meets_all = SNAPSHOTS, self._searched(TRIALS.c.nct_id)
+        source: Any = TRIALS.join(versions, _head(self.search.newest_id) == versions.c.id)
+        if records is not None:
+            source = source.outerjoin(TEXT_BODIES, TEXT_BODIES.c.digest == versions.c.digest)
+            is_met = records.include(TEXT_BODIES.c.id, connection.dialect.name)
+            meets_all = and_(meets_all, is_met)
+        return connection.scalar(select(func.count()).select_from(source).where(meets_all)) or 0
+
     def _rows(
         self, connection: Connection, records: IndexedRecords | None, *, with_words: bool
     ) -> Iterable[Any]:
@@ -203,7 +242,7 @@ class _Plan:
         if search.newest:
             # from the table with one row per trial, which has the ids in order
             columns, of_trial = [TRIALS.c.nct_id], TRIALS.c.nct_id == versions.c.nct_id
-            is_head = TRIALS.c.head_snapshot_id == versions.c.id
+            is_head = _head(search.newest_id) == versions.c.id
             source = TRIALS.join(versions, and_(is_head, of_trial) if is_few else is_head)
         if records is not None:
             columns.append(TEXT_BODIES.c.id)
@@ -229,7 +268,7 @@ class _Plan:
             terms.append(may_stand_by(search.by_day))
         if search.start is not None:
             terms.append(nct_id >= search.start)
-        return and_(*terms)
+        return and_(*terms, self._is_stored())
 
     def _asked(self) -> list[ColumnElement[Any]]:
         fields = {one.term.name: one.term.field for one in self.of_key}
@@ -242,13 +281,35 @@ class _Plan:
     def versions(self) -> Select[Any]:
         """Select all versions of the trials of a batch, in order of ids, oldest first."""
         table = SNAPSHOTS
-        return self._of_batch(*_TIMES, table.c.digest, table.c.brief_title, *self._asked())
+        columns = (*_TIMES, table.c.digest, table.c.brief_title, *self._asked())
+        return self._versions(*columns).where(_IN_BATCH)
 
     def outlines(self) -> Select[Any]:
         """Select only the outlines of these versions."""
-        return self._of_batch(*_TIMES, *self._asked_words())
+        return self._versions(*time_columns(), *self._asked_words()).where(_IN_BATCH)
 
-    def _of_batch(self, *columns: ColumnElement[Any]) -> Select[Any]:
+    def summaries(self, records: IndexedRecords, dialect: str) -> Select[Any]:
+        """Select the trials with a match, whether all versions match, and the first one's times."""
+        table, met = SNAPSHOTS, records.include(TEXT_BODIES.c.id, dialect)
+        matches = func.sum(case((and_(meets(self.of_key), met), 1), else_=0))
+        found = (
+            select(
+                table.c.nct_id,
+                case((matches == func.count(), 1), else_=0).label("every"),
+                func.min(table.c.position).label("first"),
+            )
+            .outerjoin_from(table, TEXT_BODIES, TEXT_BODIES.c.digest == table.c.digest)
+            .where(self._is_stored())
+            .group_by(table.c.nct_id)
+            .having(matches > 0)
+            .subquery()
+        )
+        is_first = and_(table.c.nct_id == found.c.nct_id, table.c.position == found.c.first)
+        return select(found.c.nct_id, found.c.every, *time_columns()).join_from(
+            found, table, is_first
+        )
+
+    def _versions(self, *columns: ColumnElement[Any]) -> Select[Any]:
         table, number = SNAPSHOTS, TEXT_BODIES.c.id if self.indexed else null()
         found = select(
             table.c.nct_id,
@@ -258,9 +319,11 @@ class _Plan:
         )
         if self.indexed:
             found = found.outerjoin_from(table, TEXT_BODIES, TEXT_BODIES.c.digest == table.c.digest)
-        return found.where(table.c.nct_id.in_(bindparam("batch", expanding=True))).order_by(
-            table.c.nct_id, table.c.position
-        )
+        return found.where(self._is_stored()).order_by(table.c.nct_id, table.c.position)
+
+    def _is_stored(self) -> ColumnElement[bool]:
+        newest = self.search.newest_id
+        return true() if newest is None else SNAPSHOTS.c.id <= newest
 
     @staticmethod
     def by_trial(
@@ -275,7 +338,7 @@ class _Plan:
         nct_id, _, _, state, posted, submitted, observed, fetched, digest, title, *asked = row
         return Candidate(
             NctId(nct_id),
-            _STATES[state],
+            STATES[state],
             posted,
             submitted,
             observed,
@@ -288,13 +351,10 @@ class _Plan:
 
     def outline(self, row: Any, records: IndexedRecords | None) -> VersionOutline:
         """Return the outline of a version that was read."""
-        _, _, _, state, posted, submitted, observed, fetched, *_ = row
-        is_met = self._matches(row, records)
-        return VersionOutline(_STATES[state], posted, submitted, observed, fetched, is_met)
+        return VersionOutline(self._matches(row, records), row)
 
     def _matches(self, row: Any, records: IndexedRecords | None) -> bool:
-        _, may_match, number, *_ = row
-        is_met = bool(may_match) and (records is None or records.has(number))
+        is_met = row[1] == 1 and (records is None or records.has(row[2]))
         return is_met and (not self.in_words or self._has_words(row))
 
     def _has_words(self, row: Any) -> bool:
@@ -303,10 +363,27 @@ class _Plan:
         )
 
 
+def _head(newest_id: int | None) -> ColumnElement[int | None]:
+    """Return the id of the newest version of a row of `trials`, without those stored later."""
+    head = TRIALS.c.head_snapshot_id
+    if newest_id is None:
+        return head
+    stored = SNAPSHOTS.alias("stored")
+    before = (
+        select(stored.c.id)
+        .where(stored.c.nct_id == TRIALS.c.nct_id, stored.c.id <= newest_id)
+        .order_by(stored.c.position.desc())
+        .limit(1)
+        .correlate(TRIALS)
+        .scalar_subquery()
+    )
+    return case((head <= newest_id, head), else_=before)
+
+
 def _is_few(records: IndexedRecords | None) -> bool:
     if records is None or records.has(None):
         return False
-    return records.count <= min(_FEW, max(_FIRST_BATCH, len(records.flags) // _RARE))
+    return records.count <= FEW_RECORDS
 
 
 def _in_batches(ids: Iterator[NctId]) -> Iterator[list[NctId]]:

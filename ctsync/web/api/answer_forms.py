@@ -68,7 +68,9 @@ def page_response(
     *, endpoint: Endpoint, query: bytes,
 ) -> Response:  # fmt: skip
     """Return a page of rows. `following` is the cursor of the next page."""
-    headers = {"X-Total-Count": f"{page.total}", **_noted(page.notes)}
+    headers = dict(_noted(page.notes))
+    if page.total is not None:
+        headers["X-Total-Count"] = f"{page.total}"
     if following is not None:
         headers["Link"] = f'<{_next_address(query, following)}>; rel="next"'
     if form is AnswerForm.CSV and endpoint.row_type is not None:

@@ -50,7 +50,8 @@ class Endpoint:
     """An address, and the question that it asks.
 
     `answer` returns a page of rows of the type `row_type`, or one answer if `is_list` is false.
-    Without a row type, the answer is a record or a part of one.
+    Without a row type, the answer is a record or a part of one. Unless `is_counted`, a list may
+    have no total.
     """
 
     path: str
@@ -59,6 +60,7 @@ class Endpoint:
     answer: Callable[[Asked], Page | OneAnswer]
     parameters: tuple[Parameter, ...] = ()
     is_list: bool = True
+    is_counted: bool = True
 
     @property
     def query(self) -> tuple[Parameter, ...]:
@@ -307,6 +309,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             Parameter("as_of", "Search the records as they were on this day.", schema=_DAY),
             _WATCH,
         ),
+        is_counted=False,
     ),
     Endpoint(
         "/flags",

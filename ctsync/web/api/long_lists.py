@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from ctsync.model import Category, Kind, Level, NctId
 from ctsync.python import arguments
@@ -21,6 +21,7 @@ from ctsync.questions.portfolio.find import (
     FindQuestion,
     count_found,
     find_trials,
+    reads_records,
     search_notes,
 )
 from ctsync.questions.portfolio.flags import flag_day
@@ -47,8 +48,9 @@ from ctsync.store.data.events import EventFilter
 from ctsync.web.api.address_parameters import Given
 from ctsync.web.api.paging import Asked, Page, Place, damaged_cursor, page_of_kept
 
-MOST_KEPT_RESULTS = 1_000
-"""The most results of a search that are computed for its first page and kept."""
+LARGEST_ID = 2**63 - 1
+"""The largest number that both databases take."""
+NOT_COUNTED = "the results are not counted, because the search reads the records themselves"
 
 
 def changes_page(asked: Asked) -> Page:
@@ -102,47 +104,62 @@ def trials_page(asked: Asked) -> Page:
 def find_page(asked: Asked) -> Page:
     """Return a page of the trials that meet conditions, in order of ids.
 
-    An answer of up to MOST_KEPT_RESULTS results is kept as a whole. The cursor of a longer one
-    names the last result and the total; the rows of its later pages have the content of now.
+    The place of the next page names the last result, and the newest version of the first page:
+    later pages leave out versions that were stored after it. If records must be read to know the
+    results, they are counted only when the last page is reached.
     """
-    place = _find_place(asked.place)
-    question = _find_question(asked, place[1] if place else None)
-    today = asked.clock.now().date()
-
-    def first_results() -> tuple[Sequence[Any], Sequence[str]]:
-        found = islice(find_trials(asked.store, question, today=today), MOST_KEPT_RESULTS + 1)
-        return tuple(found), search_notes(asked.store, question)
-
-    if place is None:
-        page = page_of_kept(asked, first_results)
-        if page.total <= MOST_KEPT_RESULTS:
-            return page
-        total, rows, is_last = count_found(asked.store, question, today=today), page.rows, False
-    else:
-        found = islice(find_trials(asked.store, question, today=today), asked.most + 1)
-        total, more = place[0], list(found)
-        rows, is_last = more[: asked.most], len(more) <= asked.most
-    following = None if is_last else [total, rows[-1].nct_id, rows[-1].from_version]
-    return Page(rows, total, following, search_notes(asked.store, question))
+    store, today, place = asked.store, asked.clock.now().date(), _find_place(asked.place)
+    question = _find_question(asked, place)
+    found = list(islice(find_trials(store, question, today=today), asked.most + 1))
+    rows, notes = found[: asked.most], search_notes(store, question)
+    listed = place.listed + len(rows)
+    if len(found) == len(rows):
+        return Page(rows, listed if place.total is None else place.total, None, notes)
+    total = place.total
+    if place.after is None and not reads_records(store, question):
+        total = count_found(store, question, today=today)
+    if total is None:
+        notes.append(NOT_COUNTED)
+    last = rows[-1]
+    following = [question.newest_id, total, listed, last.nct_id, last.from_version]
+    return Page(rows, total, following, notes)
 
 
-def _find_question(asked: Asked, after: tuple[NctId, int] | None) -> FindQuestion:
+def _find_question(asked: Asked, place: _FindPlace) -> FindQuestion:
     given, as_of = asked.given, asked.given.get("as_of")
     require_watch(asked.store, given.get("watch"))
+    newest = place.newest_id
     return FindQuestion(
         [read_condition(one) for one in given["condition"]],
         given.get("ever", False),
         None if as_of is None else arguments.day(as_of),
         given.get("watch"),
-        after=after,
+        after=place.after,
+        newest_id=asked.store.search.newest_id() if newest is None else newest,
     )
 
 
-def _find_place(place: Place | None) -> tuple[int, tuple[NctId, int]] | None:
+class _FindPlace(NamedTuple):
+    """The place of a page of a search: `listed` results come before it.
+
+    `total` is None if they were not counted.
+    """
+
+    newest_id: int | None = None
+    total: int | None = None
+    listed: int = 0
+    after: tuple[NctId, int] | None = None
+
+
+def _find_place(place: Place | None) -> _FindPlace:
+    if place is None:
+        return _FindPlace()
     match place:
-        case [int(total), str(nct_id), int(version)]:
-            return total, (NctId(nct_id), version)
-    return None  # the first page, or one of a kept answer
+        case [int(newest), int() | None as total, int(listed), str(nct_id), int(version)] if (
+            0 <= newest <= LARGEST_ID
+        ):
+            return _FindPlace(newest, total, listed, (NctId(nct_id), version))
+    raise damaged_cursor()
 
 
 def _event_filter(asked: Asked, newest_id: int | None = None) -> EventFilter:

@@ -115,18 +115,25 @@ def _content(endpoint: Endpoint) -> JsonObject:
     chosen = {"type": "object", "minProperties": 1, "description": "The keys of `fields` only."}
     answer: JsonObject = {"anyOf": [row, chosen]}
     if endpoint.is_list:
-        answer = _page_schema(answer)
+        answer = _page_schema(answer, endpoint)
     return {"application/json": {"schema": answer}, "text/csv": {"schema": {"type": "string"}}}
 
 
-def _page_schema(row: JsonObject) -> JsonObject:
+def _page_schema(row: JsonObject, endpoint: Endpoint) -> JsonObject:
+    total: JsonObject = {"type": "integer", "minimum": 0, "description": "Number of all rows."}
+    if not endpoint.is_counted:
+        total |= {
+            "type": ["integer", "null"],
+            "description": "Number of all rows; null if the search reads the records themselves, "
+            "except on the last page.",
+        }
     return {
         "type": "object",
         "required": ["rows", "total", "next", "notes"],
         "additionalProperties": False,
         "properties": {
             "rows": {"type": "array", "items": row, "description": "The rows of this page."},
-            "total": {"type": "integer", "minimum": 0, "description": "Number of all rows."},
+            "total": total,
             "next": {
                 "type": ["string", "null"],
                 "description": "The cursor of the next page; null on the last page.",

@@ -87,10 +87,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The rows of a page; `following` is the place of the next one, None if there is none."""
+    """The rows of a page; `following` is the place of the next one, None if there is none.
+
+    `total` is None if the rows were not counted.
+    """
 
     rows: Sequence[Any]
-    total: int
+    total: int | None
     following: Place | None
     notes: Sequence[str] = ()
 

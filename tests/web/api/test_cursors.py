@@ -11,20 +11,21 @@ import orjson
 import pytest
 
 from ctsync.errors import UsageError
-from ctsync.model import NctId, Source, StoredEvent
+from ctsync.model import NctId, Source, State, StoredEvent
 from ctsync.questions.changes import change_pages
 from ctsync.questions.changes.change_pages import ChangePlace, change_page
 from ctsync.questions.changes.changes import find_changes
+from ctsync.record.compare.canonical import canonicalize, key_fields
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store, open_store
 from ctsync.web import kept_answers
-from ctsync.web.api import long_lists
+from ctsync.web.api.long_lists import NOT_COUNTED
 from ctsync.web.api.paging import read_cursor, sum_of
 from tests.conftest import StillClock
 from tests.questions.answers import NOW
 from tests.registry_fixtures import make_study
 from tests.sync.histories import keep_history
-from tests.web.api.served import TRIAL, all_rows, new_api, serving
+from tests.web.api.served import TRIAL, all_rows, new_api, pages, serving
 
 OLD = NctId("NCT00000013")
 
@@ -39,6 +40,19 @@ def write_between_pages(url: str) -> None:
         keep_history(store, studies, source=Source.LIVE)
         with store.unit() as unit:
             unit.watches.add_trials("mine", {OLD: None}, NOW)
+
+
+def store_termination(url: str, nct_id: str) -> None:
+    """Store one more version of a trial, with another status."""
+    with open_store(url, clock=StillClock()) as store, store.unit() as unit:
+        record = canonicalize(make_study(NctId(nct_id), overallStatus="TERMINATED"))
+        key = key_fields(record.body)
+        head = store.trials.heads([record.nct_id])[record.nct_id]
+        unit.versions.add(
+            record.nct_id, after=head.snapshot_id, record=record, key=key, state=State.PRESENT,
+            source=Source.LIVE, posted=key.posted, submitted=key.submitted, observed=NOW,
+            fetched=NOW, run_id=None,
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -73,34 +87,48 @@ def test_a_cursor_expires_if_the_data_changed_and_nothing_is_kept(
 ) -> None:
     monkeypatch.setattr(kept_answers, "MOST_ANSWERS", 0)
     with serving(new_api(written)) as client:
-        asked: dict[str, Any] = {"condition": "enrollment>1", "ever": "true", "limit": 2}
-        cursor = client.get("/api/v1/find", params=asked).json()["next"]
-        still = client.get("/api/v1/find", params={**asked, "cursor": cursor})
+        asked: dict[str, Any] = {"all": "true", "limit": 2}
+        cursor = client.get("/api/v1/flags", params=asked).json()["next"]
+        still = client.get("/api/v1/flags", params={**asked, "cursor": cursor})
         write_between_pages(written)
-        gone = client.get("/api/v1/find", params={**asked, "cursor": cursor})
+        gone = client.get("/api/v1/flags", params={**asked, "cursor": cursor})
     assert still.status_code == 200
     assert gone.status_code == 410
     assert gone.json()["detail"].endswith("ask again without cursor")
 
 
-def test_a_long_search_is_continued_after_the_last_result(
-    written: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("how", [{}, {"ever": "true"}, {"as_of": "2030-01-01"}])
+def test_pages_of_a_search_leave_out_versions_stored_since_the_first_one(
+    written: str, how: dict[str, Any]
 ) -> None:
-    asked: dict[str, Any] = {"condition": "enrollment>1", "ever": "true"}
+    asked: dict[str, Any] = {"condition": "status!=TERMINATED", **how}
     with serving(new_api(written)) as client:
-        rows = all_rows(client, "/find", **asked)
-        monkeypatch.setattr(long_lists, "MOST_KEPT_RESULTS", 1)
-        first = client.get("/api/v1/find", params={**asked, "limit": 2}).json()
-        assert (first["rows"], first["total"]) == (rows[:2], len(rows))
+        before = all_rows(client, "/find", **asked)
+        found = [client.get("/api/v1/find", params={**asked, "limit": 2}).json()]
         write_between_pages(written)
-        following = {**asked, "limit": 1000, "cursor": first["next"]}
-        second = client.get("/api/v1/find", params=following).json()
-        now = all_rows(client, "/find", **asked)
-    print(f"a search of {len(rows)} results: {len(second['rows'])} after the second, with the new")
-    assert first["rows"] + second["rows"] == [one for one in now if one in rows[:2]] + [
-        one for one in now if one not in rows[:2] and one["nct_id"] >= rows[1]["nct_id"]
+        store_termination(written, before[-1]["nct_id"])
+        while following := found[-1]["next"]:
+            more = client.get("/api/v1/find", params={**asked, "limit": 3, "cursor": following})
+            found.append(more.json())
+        after = all_rows(client, "/find", **asked)
+    print(f"a search of {len(before)} results in {len(found)} pages, with 3 versions stored since")
+    assert [row for page in found for row in page["rows"]] == before != after
+    assert {page["total"] for page in found} == {len(before)}
+
+
+def test_a_search_that_reads_records_has_its_total_on_the_last_page(api: httpx.Client) -> None:
+    """Counting them would read every record before the first page is shown."""
+    asked: dict[str, Any] = {"condition": "country!=Iceland", "ever": "true"}
+    at_once = api.get("/api/v1/find", params={**asked, "limit": 1000})
+    found = list(pages(api, "/find", 4, **asked))
+    assert [row for page in found for row in page["rows"]] == at_once.json()["rows"]
+    assert [page["total"] for page in found] == [None] * (len(found) - 1) + [
+        len(at_once.json()["rows"])
     ]
-    assert (second["total"], second["next"]) == (len(rows), None)
+    assert [NOT_COUNTED in page["notes"] for page in found] == [True] * (len(found) - 1) + [False]
+    assert at_once.headers["X-Total-Count"] == str(at_once.json()["total"])
+    first = api.get("/api/v1/find", params={**asked, "limit": 4})
+    assert "X-Total-Count" not in first.headers
 
 
 def test_a_damaged_cursor_is_an_error(api: httpx.Client) -> None:
