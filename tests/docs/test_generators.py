@@ -51,7 +51,7 @@ def test_the_index_lists_every_command_and_the_common_options() -> None:
     index = command_pages()["reference/commands/index.md"]
     listed = re.findall(r"(?m)^\| \[([\w-]+)\]\(", index)
     assert listed == sorted(main.table)
-    assert "`--database URL`" in index
+    assert "`--database FILE`" in index
     assert "`-v`, `--verbose`" in index
 
 

@@ -161,6 +161,8 @@ def test_runs_in_a_row_report_each_change_once(repository: Repository) -> None:
     repository.change("TERMINATED")
     changed = repository.run()
     assert changed.is_success, changed.output
+    summary = (changed.workspace.parent / "summary.md").read_text(encoding="utf-8")
+    assert summary.startswith("# ctsync report: all watches")
     quiet = repository.run()
     _, digest = repository.server.mails
     assert TRIAL in digest["Subject"]

@@ -103,6 +103,7 @@ class Workflow:
                 "HOME": str(workspace.parent),
                 "RUNNER_TEMP": str(workspace.parent),
                 "GITHUB_ENV": str(variables),
+                "GITHUB_STEP_SUMMARY": str(workspace.parent / "summary.md"),
                 "GITHUB_RUN_ID": str(len(self.runs)),
                 **given,
                 **kept,
