@@ -338,7 +338,7 @@ def test_a_damaged_index_is_reported_and_built_again(
             case "places":
                 unit.connection.execute(delete(TEXT_BODIES))
             case "words":
-                unit.connection.execute(delete(TEXT_VALUES).where(TEXT_VALUES.c.id == 1))
+                unit.connection.execute(delete(TEXT_VALUES).where(TEXT_VALUES.c.id == 2))
             case _:
                 unit.connection.execute(text("DROP TABLE text_words"))
     (problem,) = check(migrated_url)

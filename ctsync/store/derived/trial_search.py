@@ -40,7 +40,12 @@ from ctsync.store.derived.searched_versions import (
     time_columns,
 )
 from ctsync.store.derived.text_index import TextDetail
-from ctsync.store.derived.text_matches import IndexedRecords, indexed_records
+from ctsync.store.derived.text_matches import (
+    IndexedRecords,
+    flagged_versions,
+    indexed_records,
+    is_flagged,
+)
 
 _TIMES = (
     SNAPSHOTS.c.state,
@@ -134,14 +139,14 @@ class SearchReads(Reads):
                 ids = plan.trials(connection, records)
             else:
                 # most trials have a match, and most of these in every version
-                summaries = connection.execute(plan.summaries(records, connection.dialect.name))
+                summaries = connection.execute(plan.summaries(connection, records))
                 several = list[NctId]()
                 for batch in summaries.partitions(BATCH):
                     yield from ([VersionOutline(matches=True, row=row)] for row in batch if row[1])
                     several += [NctId(row[0]) for row in batch if not row[1]]
                 ids = iter(several)
-            for batch in _in_batches(ids):
-                for _, rows in plan.by_trial(connection, plan.outlines(), batch):
+            for some in _in_batches(ids):
+                for _, rows in plan.by_trial(connection, plan.outlines(), some):
                     found = [plan.outline(row, records) for row in rows]
                     if any(one.matches for one in found):
                         yield found
@@ -225,7 +230,7 @@ class _Plan:
         source: Any = TRIALS.join(versions, _head(self.search.newest_id) == versions.c.id)
         if records is not None:
             source = source.outerjoin(TEXT_BODIES, TEXT_BODIES.c.digest == versions.c.digest)
-            is_met = records.include(TEXT_BODIES.c.id, connection.dialect.name)
+            is_met = is_flagged(TEXT_BODIES.c.id, records.flags, connection.dialect.name)
             meets_all = and_(meets_all, is_met)
         return connection.scalar(select(func.count()).select_from(source).where(meets_all)) or 0
 
@@ -258,7 +263,8 @@ class _Plan:
             return sorted(chain.from_iterable(rows), key=itemgetter(0))
         if records is None and not search.newest:
             found = found.distinct()
-        return connection.execute(found.order_by(columns[0]), execution_options=_LAZY)
+        in_order = connection.execute(found.order_by(columns[0]), execution_options=_LAZY)
+        return chain.from_iterable(in_order.partitions())  # faster than row by row
 
     def _searched(self, nct_id: ColumnElement[Any]) -> ColumnElement[bool]:
         terms, search = [meets(self.of_key)], self.search
@@ -281,16 +287,20 @@ class _Plan:
     def versions(self) -> Select[Any]:
         """Select all versions of the trials of a batch, in order of ids, oldest first."""
         table = SNAPSHOTS
-        columns = (*_TIMES, table.c.digest, table.c.brief_title, *self._asked())
-        return self._versions(*columns).where(_IN_BATCH)
+        shown: list[ColumnElement[Any]] = [*_TIMES, table.c.digest, table.c.brief_title]
+        return self._versions(*shown, *self._asked()).where(_IN_BATCH)
 
     def outlines(self) -> Select[Any]:
         """Select only the outlines of these versions."""
         return self._versions(*time_columns(), *self._asked_words()).where(_IN_BATCH)
 
-    def summaries(self, records: IndexedRecords, dialect: str) -> Select[Any]:
-        """Select the trials with a match, whether all versions match, and the first one's times."""
-        table, met = SNAPSHOTS, records.include(TEXT_BODIES.c.id, dialect)
+    def summaries(self, connection: Connection, records: IndexedRecords) -> Select[Any]:
+        """Select the trials with a match, and whether all versions match.
+
+        Has the times of the first version, if versions of a day are searched.
+        """
+        table, flags = SNAPSHOTS, flagged_versions(connection, records)
+        met = is_flagged(table.c.id, flags, connection.dialect.name)
         matches = func.sum(case((and_(meets(self.of_key), met), 1), else_=0))
         found = (
             select(
@@ -298,12 +308,13 @@ class _Plan:
                 case((matches == func.count(), 1), else_=0).label("every"),
                 func.min(table.c.position).label("first"),
             )
-            .outerjoin_from(table, TEXT_BODIES, TEXT_BODIES.c.digest == table.c.digest)
             .where(self._is_stored())
             .group_by(table.c.nct_id)
             .having(matches > 0)
             .subquery()
         )
+        if self.search.by_day is None:  # no time is needed
+            return select(found.c.nct_id, found.c.every)
         is_first = and_(table.c.nct_id == found.c.nct_id, table.c.position == found.c.first)
         return select(found.c.nct_id, found.c.every, *time_columns()).join_from(
             found, table, is_first
@@ -331,7 +342,7 @@ class _Plan:
     ) -> Iterator[tuple[NctId, Iterator[Any]]]:
         """Read the versions of some trials."""
         rows = connection.execute(statement, {"batch": batch}, execution_options=_LAZY)
-        return groupby(rows, key=itemgetter(0))
+        return groupby(chain.from_iterable(rows.partitions()), key=itemgetter(0))
 
     def candidate(self, row: Any, records: IndexedRecords | None) -> Candidate:
         """Return a version that was read."""
