@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import (
@@ -35,6 +37,8 @@ _WORDS = table(
 )
 _AT_ONCE = 10_000
 """Number of rows to fetch at once; each is one integer."""
+MOST_BYTES = 32 * 2**20
+"""The memory of the records that are kept; those of a search take a megabyte per 30,000 trials."""
 _MANY = {"yield_per": _AT_ONCE}
 _SWAPPED = bytes((1, 0)) + bytes(range(2, 256))
 
@@ -71,6 +75,29 @@ class IndexedRecords:
     def numbers(self) -> Iterator[int]:
         """Iterate over the numbers of the records, upwards."""
         return compress(range(len(self.flags)), self.flags)
+
+
+class KeptRecords:
+    """The records of the newest searches, so that each page of a search need not find them again.
+
+    A key must name the state of the data. For several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._kept: OrderedDict[Hashable, IndexedRecords] = OrderedDict()
+
+    def records(self, key: Hashable, find: Callable[[], IndexedRecords]) -> IndexedRecords:
+        """Return the records that are kept, or find them."""
+        with self._lock:
+            kept = self._kept.get(key)
+        found = find() if kept is None else kept
+        with self._lock:
+            self._kept[key] = found
+            self._kept.move_to_end(key)
+            while sum(len(one.flags) for one in self._kept.values()) > MOST_BYTES:
+                self._kept.popitem(last=False)
+        return found
 
 
 def is_flagged(number: ColumnElement[int], flags: bytes, dialect: str) -> ColumnElement[bool]:

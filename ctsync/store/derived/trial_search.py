@@ -31,7 +31,7 @@ from ctsync.record.rules.conditions import FieldCondition
 from ctsync.record.rules.record_search import KeyTextCondition, RecordCondition
 from ctsync.store.data.condition_sql import column_of, may_stand_by, meets
 from ctsync.store.data.watched_trials import trials_of_watch
-from ctsync.store.database.access import BATCH, Database, Reads, batches
+from ctsync.store.database.access import BATCH, Database, Reads, batches, data_state
 from ctsync.store.database.tables import SNAPSHOTS, TEXT_BODIES, TRIALS
 from ctsync.store.derived.searched_versions import (
     STATES,
@@ -42,6 +42,7 @@ from ctsync.store.derived.searched_versions import (
 from ctsync.store.derived.text_index import TextDetail
 from ctsync.store.derived.text_matches import (
     IndexedRecords,
+    KeptRecords,
     flagged_versions,
     indexed_records,
     is_flagged,
@@ -84,9 +85,9 @@ class VersionSearch:
 class SearchReads(Reads):
     """Searches versions by their key fields, and by the text index."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kept: KeptRecords) -> None:
         super().__init__(database)
-        self._last: tuple[_Plan, IndexedRecords | None] | None = None
+        self._kept = kept
 
     def newest_id(self) -> int:
         """Return the highest id of a version; 0 if there are none."""
@@ -170,12 +171,17 @@ class SearchReads(Reads):
             return plan.count_newest(connection, self._records(plan, connection))
 
     def _records(self, plan: _Plan, connection: Connection) -> IndexedRecords | None:
-        """Return the records of a plan; those of the last one, if all reads see one moment."""
+        """Return the records that may meet the conditions, or None if the index is not used.
+
+        A server finds them once for all pages of a search.
+        """
+        detail, indexed = plan.search.detail, plan.indexed
+        if detail is None or not indexed:
+            return None
         if self._database.connection is None:
-            return plan.records(connection)
-        if self._last is None or not self._last[0].has_same_records(plan):
-            self._last = plan, plan.records(connection)
-        return self._last[1]
+            return indexed_records(connection, indexed, detail)
+        key = data_state(connection), f"{detail} {indexed!r}"
+        return self._kept.records(key, lambda: indexed_records(connection, indexed, detail))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,16 +204,6 @@ class _Plan:
         ]
         names = list(dict.fromkeys(one.term.name for one in of_key))
         return cls(search, of_key, of_record if search.detail else [], in_words, names)
-
-    def has_same_records(self, other: _Plan) -> bool:
-        """Whether the text index has the same records for another plan."""
-        return self.indexed == other.indexed and self.search.detail is other.search.detail
-
-    def records(self, connection: Connection) -> IndexedRecords | None:
-        """Return the records that may meet the conditions, or None if the index is not used."""
-        if not self.indexed or self.search.detail is None:
-            return None
-        return indexed_records(connection, self.indexed, self.search.detail)
 
     def trials(
         self, connection: Connection, records: IndexedRecords | None, *, with_words: bool = False
