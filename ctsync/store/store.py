@@ -47,7 +47,7 @@ from ctsync.store.data.versions import VersionReads, VersionWrites
 from ctsync.store.data.watched_trials import WatchedTrialReads, WatchedTrialWrites
 from ctsync.store.data.watches import WatchReads, WatchWrites
 from ctsync.store.database import migrate
-from ctsync.store.database.access import Database
+from ctsync.store.database.access import Database, data_state
 from ctsync.store.database.engine import (
     CACHE_KIB,
     PATIENCE_SECONDS,
@@ -72,6 +72,7 @@ from ctsync.store.derived.flag_heads import FlagHeadReads
 from ctsync.store.derived.portfolio_heads import PortfolioReads
 from ctsync.store.derived.revision import RevisionReads
 from ctsync.store.derived.text_index import TextIndexReads, TextIndexWrites
+from ctsync.store.derived.text_matches import KeptRecords
 from ctsync.store.derived.trial_facts import FactReads, FactWrites
 from ctsync.store.derived.trial_search import SearchReads
 
@@ -139,6 +140,7 @@ class Store:
         identity: FileIdentity | None = None,
         dictionaries: Dictionaries | None = None,
         connection: Connection | None = None,
+        searched: KeptRecords | None = None,
     ) -> None:
         self.name = name
         self._engine = engine
@@ -160,7 +162,8 @@ class Store:
         self.outbox = OutboxReads(database)
         self.cursors = CursorReads(database)
         self.marks = MarkReads(database)
-        self.search = SearchReads(database)
+        self._searched = searched or KeptRecords()
+        self.search = SearchReads(database, self._searched)
         self.bulk = BulkReads(database)
         self.rows = RowReads(database)
         self.damage = DamageReads(database)
@@ -224,6 +227,7 @@ class Store:
                 identity=self._identity,
                 dictionaries=self._dictionaries,
                 connection=connection,
+                searched=self._searched,
             )
 
     @property
@@ -259,11 +263,8 @@ class Store:
 
         On PostgreSQL, writes to other databases of the server change it too.
         """
-        # on SQLite the link of the newest commit: see `wal_chain`
-        is_file = self._engine.dialect.name == "sqlite"
-        statement = "PRAGMA user_version" if is_file else "SELECT pg_current_snapshot()::text"
         with self.view() as connection:
-            return str(connection.exec_driver_sql(statement).scalar_one())
+            return data_state(connection)
 
     def revision(self) -> str | None:
         """Return the schema version of the database."""

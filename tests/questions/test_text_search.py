@@ -265,6 +265,18 @@ def test_an_index_in_use_is_kept_up_by_each_version(store: Store) -> None:
     assert numbers(store, "country=Poland", ever=True) == [2]
 
 
+def test_each_view_of_an_open_store_finds_the_versions_stored_before_it(store: Store) -> None:
+    """The records of a search are kept for its next pages, and only for the same data."""
+    build_text_index(store)
+    for number, values in enumerate(TRIALS, 1):
+        keep_history(store, [made(number, **values)])
+        seen = [one for one in EXPECTED["condition~cancer"] if one <= number]
+        for _ in range(2):
+            with store.one_view() as view:
+                assert numbers(view, "condition~cancer") == seen
+                assert numbers(view, "condition!~lung") == [2, 3][: number - 1]
+
+
 def test_a_failed_unit_leaves_nothing_in_the_index(store: Store) -> None:
     build_text_index(store)
     before = store.counts()
@@ -338,7 +350,7 @@ def test_a_damaged_index_is_reported_and_built_again(
             case "places":
                 unit.connection.execute(delete(TEXT_BODIES))
             case "words":
-                unit.connection.execute(delete(TEXT_VALUES).where(TEXT_VALUES.c.id == 1))
+                unit.connection.execute(delete(TEXT_VALUES).where(TEXT_VALUES.c.id == 2))
             case _:
                 unit.connection.execute(text("DROP TABLE text_words"))
     (problem,) = check(migrated_url)

@@ -66,9 +66,10 @@ def stands_from(versions: Sequence[DatedVersion]) -> list[date]:
     days: list[date] = []
     posted_before: str | None = None
     for version in versions:
-        day = _first_day(version, fresh=version.posted != posted_before)
+        posted = version.posted
+        day = _first_day(version, posted if posted != posted_before else None)
         days.append(max(day, days[-1]) if days else day)
-        posted_before = version.posted
+        posted_before = posted
     return days
 
 
@@ -87,9 +88,9 @@ def stands_from_next(
     return stands_from([*versions, new])
 
 
-def _first_day(version: DatedVersion, *, fresh: bool) -> date:
-    posted = _last_day(version.posted) if fresh and version.state is State.PRESENT else None
-    if posted is not None:
+def _first_day(version: DatedVersion, new_post: str | None) -> date:
+    posted = None if new_post is None else _last_day(new_post)
+    if posted is not None and version.state is State.PRESENT:
         return posted
     observed = version.observed
     if observed is not None:

@@ -80,6 +80,14 @@ def exclude_other_claims(connection: Connection) -> None:
         connection.execute(select(claims))
 
 
+def data_state(connection: Connection) -> str:
+    """Return a text that every committed write changes: see `Store.state`."""
+    # on SQLite the link of the newest commit: see `wal_chain`
+    is_file = connection.dialect.name == "sqlite"
+    statement = "PRAGMA user_version" if is_file else "SELECT pg_current_snapshot()::text"
+    return str(connection.exec_driver_sql(statement).scalar_one())
+
+
 def batches(items: Sequence[T]) -> Iterator[list[T]]:
     """Split a list into lists of at most BATCH items."""
     rest = iter(items)

@@ -153,9 +153,9 @@ class TextIndexWrites(Writes):
         return wanted
 
     def put_in_use(self, detail: TextDetail) -> None:
-        """Declare the index complete, and merge its words, which saves 5 % of its size."""
+        """Declare the index complete, and merge its words, which saves 5 % of their size."""
         if self._connection.dialect.name != "postgresql":
-            self._connection.execute(_MERGE)
+            _merge_words(self._connection)
         self._marks.set(MARK, f"{FORM} {detail}")
 
     def drop(self) -> bool:
@@ -245,12 +245,26 @@ class TextIndexWrites(Writes):
             self._connection.execute(_FILE_INSERT, values)
 
 
+_MERGE = text("INSERT INTO text_words (text_words, rank) VALUES ('merge', :pages)")
+_PAGES = 64
+"""Pages of a step. Merging all words at once would need their space twice."""
+
+
+def _merge_words(connection: Connection) -> None:
+    pages = -_PAGES  # a negative number begins a merge of everything
+    while True:
+        before = connection.scalar(select(func.total_changes())) or 0
+        connection.execute(_MERGE, {"pages": pages})
+        if (connection.scalar(select(func.total_changes())) or 0) - before <= 1:
+            return  # as FTS5 says that there is nothing left to merge
+        pages = _PAGES
+
+
 def _last_number(connection: Connection) -> int:
     # the last number of each write has a place, and this key finds it without an index of its own
     return connection.scalar(select(func.max(TEXT_PLACES.c.value_id))) or 0
 
 
-_MERGE = text("INSERT INTO text_words (text_words) VALUES ('optimize')")
 _FILE_INSERT = text("INSERT INTO text_words (rowid, words) VALUES (:number, :words)")
 _SERVER_INSERTS = {
     TextDetail.FULL: text(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import (
@@ -27,7 +29,7 @@ from sqlalchemy.types import UserDefinedType
 
 from ctsync.record.rules.record_search import RecordCondition
 from ctsync.record.rules.search_words import WordSearch
-from ctsync.store.database.tables import TEXT_BODIES, TEXT_PLACES, TEXT_VALUES
+from ctsync.store.database.tables import SNAPSHOTS, TEXT_BODIES, TEXT_PLACES, TEXT_VALUES
 from ctsync.store.derived.text_index import TextDetail, no_text_key, text_key
 
 _WORDS = table(
@@ -35,6 +37,9 @@ _WORDS = table(
 )
 _AT_ONCE = 10_000
 """Number of rows to fetch at once; each is one integer."""
+MOST_BYTES = 32 * 2**20
+"""The memory of the records that are kept; those of a search take a megabyte per 30,000 trials."""
+_MANY = {"yield_per": _AT_ONCE}
 _SWAPPED = bytes((1, 0)) + bytes(range(2, 256))
 
 
@@ -67,16 +72,40 @@ class IndexedRecords:
         """Whether a record is one of them; None: it is not in the index."""
         return self.flags[number or 0] == 1
 
-    def include(self, number: ColumnElement[int], dialect: str) -> ColumnElement[bool]:
-        """Return the condition that the record with a number, or NULL, is one of them."""
-        flags, place = literal(self.flags, LargeBinary), func.coalesce(number, 0)
-        if dialect == "postgresql":
-            return func.get_byte(flags, cast(place, Integer)) == 1
-        return func.substr(flags, place + 1, 1) == literal(b"\1", LargeBinary)
-
     def numbers(self) -> Iterator[int]:
         """Iterate over the numbers of the records, upwards."""
         return compress(range(len(self.flags)), self.flags)
+
+
+class KeptRecords:
+    """The records of the newest searches, so that each page of a search need not find them again.
+
+    A key must name the state of the data. For several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._kept: OrderedDict[Hashable, IndexedRecords] = OrderedDict()
+
+    def records(self, key: Hashable, find: Callable[[], IndexedRecords]) -> IndexedRecords:
+        """Return the records that are kept, or find them."""
+        with self._lock:
+            kept = self._kept.get(key)
+        found = find() if kept is None else kept
+        with self._lock:
+            self._kept[key] = found
+            self._kept.move_to_end(key)
+            while sum(len(one.flags) for one in self._kept.values()) > MOST_BYTES:
+                self._kept.popitem(last=False)
+        return found
+
+
+def is_flagged(number: ColumnElement[int], flags: bytes, dialect: str) -> ColumnElement[bool]:
+    """Return the condition that a number has a flag; NULL has that of 0."""
+    given, place = literal(flags, LargeBinary), func.coalesce(number, 0)
+    if dialect == "postgresql":
+        return func.get_byte(given, cast(place, Integer)) == 1
+    return func.substr(given, place + 1, 1) == literal(b"\1", LargeBinary)
 
 
 def is_decided(condition: RecordCondition, detail: TextDetail) -> bool:
@@ -104,11 +133,29 @@ def indexed_records(
             continue
         flags = bytearray(size)
         for statement in _selections(condition, connection.dialect.name, detail):
-            for number in connection.scalars(statement, execution_options={"yield_per": _AT_ONCE}):
-                flags[number] = 1
-        found = bytes(flags).translate(_SWAPPED) if denies else bytes(flags)
-        met = found if met is None else _both(met, found)
+            found = connection.scalars(statement, execution_options=_MANY)
+            for numbers in found.partitions():  # faster than one by one
+                for number in numbers:
+                    flags[number] = 1
+        flagged = bytes(flags).translate(_SWAPPED) if denies else bytes(flags)
+        met = flagged if met is None else _both(met, flagged)
     return IndexedRecords(b"\1" * size if met is None else met)
+
+
+def flagged_versions(connection: Connection, records: IndexedRecords) -> bytes:
+    """Return one byte for each id of a version: 1 if its record is one of these, else 0."""
+    versions = SNAPSHOTS
+    flags = bytearray(1 + (connection.scalar(select(func.max(versions.c.id))) or 0))
+    # both tables in order of digests: looking up each record would take four times as long
+    found = (
+        select(versions.c.id)
+        .outerjoin_from(versions, TEXT_BODIES, TEXT_BODIES.c.digest == versions.c.digest)
+        .where(is_flagged(TEXT_BODIES.c.id, records.flags, connection.dialect.name))
+    )
+    for numbers in connection.scalars(found, execution_options=_MANY).partitions():
+        for number in numbers:
+            flags[number] = 1
+    return bytes(flags)
 
 
 def _both(one: bytes, other: bytes) -> bytes:

@@ -31,7 +31,7 @@ from ctsync.record.rules.conditions import FieldCondition
 from ctsync.record.rules.record_search import KeyTextCondition, RecordCondition
 from ctsync.store.data.condition_sql import column_of, may_stand_by, meets
 from ctsync.store.data.watched_trials import trials_of_watch
-from ctsync.store.database.access import BATCH, Database, Reads, batches
+from ctsync.store.database.access import BATCH, Database, Reads, batches, data_state
 from ctsync.store.database.tables import SNAPSHOTS, TEXT_BODIES, TRIALS
 from ctsync.store.derived.searched_versions import (
     STATES,
@@ -40,7 +40,13 @@ from ctsync.store.derived.searched_versions import (
     time_columns,
 )
 from ctsync.store.derived.text_index import TextDetail
-from ctsync.store.derived.text_matches import IndexedRecords, indexed_records
+from ctsync.store.derived.text_matches import (
+    IndexedRecords,
+    KeptRecords,
+    flagged_versions,
+    indexed_records,
+    is_flagged,
+)
 
 _TIMES = (
     SNAPSHOTS.c.state,
@@ -79,9 +85,9 @@ class VersionSearch:
 class SearchReads(Reads):
     """Searches versions by their key fields, and by the text index."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kept: KeptRecords) -> None:
         super().__init__(database)
-        self._last: tuple[_Plan, IndexedRecords | None] | None = None
+        self._kept = kept
 
     def newest_id(self) -> int:
         """Return the highest id of a version; 0 if there are none."""
@@ -134,14 +140,14 @@ class SearchReads(Reads):
                 ids = plan.trials(connection, records)
             else:
                 # most trials have a match, and most of these in every version
-                summaries = connection.execute(plan.summaries(records, connection.dialect.name))
+                summaries = connection.execute(plan.summaries(connection, records))
                 several = list[NctId]()
                 for batch in summaries.partitions(BATCH):
                     yield from ([VersionOutline(matches=True, row=row)] for row in batch if row[1])
                     several += [NctId(row[0]) for row in batch if not row[1]]
                 ids = iter(several)
-            for batch in _in_batches(ids):
-                for _, rows in plan.by_trial(connection, plan.outlines(), batch):
+            for some in _in_batches(ids):
+                for _, rows in plan.by_trial(connection, plan.outlines(), some):
                     found = [plan.outline(row, records) for row in rows]
                     if any(one.matches for one in found):
                         yield found
@@ -165,12 +171,17 @@ class SearchReads(Reads):
             return plan.count_newest(connection, self._records(plan, connection))
 
     def _records(self, plan: _Plan, connection: Connection) -> IndexedRecords | None:
-        """Return the records of a plan; those of the last one, if all reads see one moment."""
+        """Return the records that may meet the conditions, or None if the index is not used.
+
+        A server finds them once for all pages of a search.
+        """
+        detail, indexed = plan.search.detail, plan.indexed
+        if detail is None or not indexed:
+            return None
         if self._database.connection is None:
-            return plan.records(connection)
-        if self._last is None or not self._last[0].has_same_records(plan):
-            self._last = plan, plan.records(connection)
-        return self._last[1]
+            return indexed_records(connection, indexed, detail)
+        key = data_state(connection), f"{detail} {indexed!r}"
+        return self._kept.records(key, lambda: indexed_records(connection, indexed, detail))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,16 +205,6 @@ class _Plan:
         names = list(dict.fromkeys(one.term.name for one in of_key))
         return cls(search, of_key, of_record if search.detail else [], in_words, names)
 
-    def has_same_records(self, other: _Plan) -> bool:
-        """Whether the text index has the same records for another plan."""
-        return self.indexed == other.indexed and self.search.detail is other.search.detail
-
-    def records(self, connection: Connection) -> IndexedRecords | None:
-        """Return the records that may meet the conditions, or None if the index is not used."""
-        if not self.indexed or self.search.detail is None:
-            return None
-        return indexed_records(connection, self.indexed, self.search.detail)
-
     def trials(
         self, connection: Connection, records: IndexedRecords | None, *, with_words: bool = False
     ) -> Iterator[NctId]:
@@ -225,7 +226,7 @@ class _Plan:
         source: Any = TRIALS.join(versions, _head(self.search.newest_id) == versions.c.id)
         if records is not None:
             source = source.outerjoin(TEXT_BODIES, TEXT_BODIES.c.digest == versions.c.digest)
-            is_met = records.include(TEXT_BODIES.c.id, connection.dialect.name)
+            is_met = is_flagged(TEXT_BODIES.c.id, records.flags, connection.dialect.name)
             meets_all = and_(meets_all, is_met)
         return connection.scalar(select(func.count()).select_from(source).where(meets_all)) or 0
 
@@ -258,7 +259,8 @@ class _Plan:
             return sorted(chain.from_iterable(rows), key=itemgetter(0))
         if records is None and not search.newest:
             found = found.distinct()
-        return connection.execute(found.order_by(columns[0]), execution_options=_LAZY)
+        in_order = connection.execute(found.order_by(columns[0]), execution_options=_LAZY)
+        return chain.from_iterable(in_order.partitions())  # faster than row by row
 
     def _searched(self, nct_id: ColumnElement[Any]) -> ColumnElement[bool]:
         terms, search = [meets(self.of_key)], self.search
@@ -281,16 +283,20 @@ class _Plan:
     def versions(self) -> Select[Any]:
         """Select all versions of the trials of a batch, in order of ids, oldest first."""
         table = SNAPSHOTS
-        columns = (*_TIMES, table.c.digest, table.c.brief_title, *self._asked())
-        return self._versions(*columns).where(_IN_BATCH)
+        shown: list[ColumnElement[Any]] = [*_TIMES, table.c.digest, table.c.brief_title]
+        return self._versions(*shown, *self._asked()).where(_IN_BATCH)
 
     def outlines(self) -> Select[Any]:
         """Select only the outlines of these versions."""
         return self._versions(*time_columns(), *self._asked_words()).where(_IN_BATCH)
 
-    def summaries(self, records: IndexedRecords, dialect: str) -> Select[Any]:
-        """Select the trials with a match, whether all versions match, and the first one's times."""
-        table, met = SNAPSHOTS, records.include(TEXT_BODIES.c.id, dialect)
+    def summaries(self, connection: Connection, records: IndexedRecords) -> Select[Any]:
+        """Select the trials with a match, and whether all versions match.
+
+        Has the times of the first version, if versions of a day are searched.
+        """
+        table, flags = SNAPSHOTS, flagged_versions(connection, records)
+        met = is_flagged(table.c.id, flags, connection.dialect.name)
         matches = func.sum(case((and_(meets(self.of_key), met), 1), else_=0))
         found = (
             select(
@@ -298,12 +304,13 @@ class _Plan:
                 case((matches == func.count(), 1), else_=0).label("every"),
                 func.min(table.c.position).label("first"),
             )
-            .outerjoin_from(table, TEXT_BODIES, TEXT_BODIES.c.digest == table.c.digest)
             .where(self._is_stored())
             .group_by(table.c.nct_id)
             .having(matches > 0)
             .subquery()
         )
+        if self.search.by_day is None:  # no time is needed
+            return select(found.c.nct_id, found.c.every)
         is_first = and_(table.c.nct_id == found.c.nct_id, table.c.position == found.c.first)
         return select(found.c.nct_id, found.c.every, *time_columns()).join_from(
             found, table, is_first
@@ -331,7 +338,7 @@ class _Plan:
     ) -> Iterator[tuple[NctId, Iterator[Any]]]:
         """Read the versions of some trials."""
         rows = connection.execute(statement, {"batch": batch}, execution_options=_LAZY)
-        return groupby(rows, key=itemgetter(0))
+        return groupby(chain.from_iterable(rows.partitions()), key=itemgetter(0))
 
     def candidate(self, row: Any, records: IndexedRecords | None) -> Candidate:
         """Return a version that was read."""
