@@ -41,7 +41,7 @@ from ctsync.registry.study_pages import AMONG, StudyPages
 from ctsync.text import for_log, shorten
 
 LARGEST_BATCH = 500
-RECORDS_AT_ONCE = 250
+RECORDS_AT_ONCE = 300
 """The most records of a request: 440, as many as fit into a URL, take 50 MB when they are read."""
 
 LONGEST_URL = 7_500  # the registry's nginx accepts 8 KB
