@@ -201,7 +201,7 @@ class RegistryApi:
                     yield _failed(nct_id, found)
                 else:
                     # removed: kept until the next batch has arrived, two batches took 100 MB
-                    yield found.pop(nct_id, None) or _Missing(nct_id)
+                    yield found.pop(nct_id, _Missing(nct_id))
 
     def _alone(self, nct_id: NctId, load: RegistryVersion) -> Answer:
         """Fetch the answer for a batch of one id. Raises DIVISIBLE errors."""
