@@ -41,7 +41,7 @@ from ctsync.registry.study_pages import AMONG, StudyPages
 from ctsync.text import for_log, shorten
 
 LARGEST_BATCH = 500
-RECORDS_AT_ONCE = 250
+RECORDS_AT_ONCE = 300
 """The most records of a request: 440, as many as fit into a URL, take 50 MB when they are read."""
 
 LONGEST_URL = 7_500  # the registry's nginx accepts 8 KB
@@ -201,7 +201,7 @@ class RegistryApi:
                     yield _failed(nct_id, found)
                 else:
                     # removed: kept until the next batch has arrived, two batches took 100 MB
-                    yield found.pop(nct_id, None) or _Missing(nct_id)
+                    yield found.pop(nct_id, _Missing(nct_id))
 
     def _alone(self, nct_id: NctId, load: RegistryVersion) -> Answer:
         """Fetch the answer for a batch of one id. Raises DIVISIBLE errors."""

@@ -133,9 +133,10 @@ def _bodies(
     trials: int, versions: int, study: JsonObject | None, digests: list[bytes]
 ) -> Iterator[dict[str, Any]]:
     for trial in range(trials):
-        base: bytes | None = None
+        earlier: list[bytes] = []
         for version in range(versions):
             raw = _body(trial, version, study)
+            base = earlier[codec.base_depth(version)] if earlier else None
             digests.append(_digest(raw))
             yield {
                 "digest": digests[-1],
@@ -145,7 +146,7 @@ def _bodies(
                 "depth": version,
                 "data": codec.pack(raw, base),
             }
-            base = raw
+            earlier.append(raw)
 
 
 def _trials(trials: int, now: datetime, versions: int) -> Iterator[dict[str, Any]]:

@@ -80,7 +80,7 @@ DAMAGES = {
     "lost event": "DELETE FROM events WHERE to_snapshot_id = 3",
     "edited event": "UPDATE events SET summary = 'all is well' WHERE to_snapshot_id = 4",
     "unused body": "INSERT INTO bodies SELECT :other, raw_size, encoding, base_digest, depth, data "
-    "FROM bodies WHERE depth = 1",
+    "FROM bodies WHERE encoding = 'delta' LIMIT 1",
     "newest body": f"UPDATE bodies SET data = :data WHERE digest = {HEAD}",
 }
 

@@ -178,7 +178,7 @@ def _chain(
         while below and below[-1].depth > codec.base_depth(depth):
             below.pop()
         base = below[-1] if below else None
-        data = codec.pack(raw, base and base.raw, dictionary=dictionary)
+        data = codec.pack(raw, base.raw if base else None, dictionary=dictionary)
         frames = [*(base.frames if base else ()), data]
         codec.unpack(frames, digest, dictionary)
         yield body_row(
