@@ -34,7 +34,8 @@ from ctsync.record.registry.schema_drift import DriftCount, VanishedField
 from ctsync.record.rules.rules import Thresholds
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.runs import SYNC
-from ctsync.store.store import Store, Unit
+from ctsync.store.store import Store
+from ctsync.store.unit import Unit
 
 KIND_OF_SOME = "sync of some"
 """The kind of a sync over the trials that the user named, not over all watched trials."""
