@@ -16,7 +16,6 @@ from ctsync.model import (
     Head,
     KeyFields,
     NctId,
-    Prepared,
     Record,
     RegistryVersion,
     Source,
