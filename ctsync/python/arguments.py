@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from os import PathLike
 from typing import TypeVar
 
 from ctsync.errors import UsageError
@@ -18,6 +19,9 @@ When = date | datetime | str
 
 Words = str | Iterable[str]
 """A word, or several."""
+
+PathText = str | PathLike[str]
+"""A path as a program passes it."""
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
 
