@@ -80,7 +80,7 @@ def conclude_pass(
     runs = store.runs.ids_without_notices(*kinds)
     events = [
         one
-        for interrupted in runs
+        for interrupted in store.events.runs_with_events(runs)
         for one in store.events.each(EventFilter(run_id=interrupted, kinds=_CHANGES))
     ]
     notices = (*_reprocessing(events, runs, fetched, thresholds), *_drift(store, sights))
