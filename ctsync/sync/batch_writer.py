@@ -22,7 +22,7 @@ from ctsync.route import Route
 from ctsync.store.data.events import path_key
 from ctsync.store.store import Store
 from ctsync.store.unit import Unit
-from ctsync.sync.assessed_trial import AssessedTrial, PendingVersion
+from ctsync.sync.assessment.assessed_trial import AssessedTrial, PendingVersion
 from ctsync.sync.decide import (
     Confirmed,
     Decision,

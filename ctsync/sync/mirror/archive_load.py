@@ -23,7 +23,7 @@ from ctsync.registry.identity import load_day_of
 from ctsync.store.bodies import codec
 from ctsync.store.store import Store
 from ctsync.store.unit import Unit
-from ctsync.sync.assess import Assessor, first_load, is_known_live
+from ctsync.sync.assessment.assess import Assessor, first_load, is_known_live
 from ctsync.sync.batch_writer import BatchWriter
 from ctsync.sync.decide import Seen
 from ctsync.sync.mirror.workers import ArchiveJob, WorkerPool, cores

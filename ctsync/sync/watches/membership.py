@@ -22,7 +22,7 @@ from ctsync.route import Route
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
 from ctsync.store.unit import Unit
-from ctsync.sync.assessed_trial import AssessedTrial
+from ctsync.sync.assessment.assessed_trial import AssessedTrial
 from ctsync.sync.decide import Changed, Confirmed, First, Returned, Same, most_at_once
 from ctsync.sync.watches.listings import QueryListing
 

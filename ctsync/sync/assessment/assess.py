@@ -28,7 +28,7 @@ from ctsync.record.compare.canonical import canonicalize, restore
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.interface import Registry
 from ctsync.store.store import Store
-from ctsync.sync.assessed_trial import AssessedTrial, PendingVersion, key_of
+from ctsync.sync.assessment.assessed_trial import AssessedTrial, PendingVersion, key_of
 from ctsync.sync.decide import STORED, Decision, NotChecked, Seen, decide
 
 
@@ -182,7 +182,7 @@ class Assessor:
             return False
         if not isinstance(seen.record, Record):
             return False
-        from ctsync.sync.new_versions import repeats_history  # noqa: PLC0415 - see `_found`
+        from ctsync.sync.assessment.new_versions import repeats_history  # noqa: PLC0415 - see `_found`
 
         return repeats_history(self.store, head, seen.record)
 
@@ -196,7 +196,7 @@ class Assessor:
         if not isinstance(decision, STORED):
             return None
         # measured: 5 % of a sync that found no change
-        from ctsync.sync.new_versions import NewVersions  # noqa: PLC0415 - see above
+        from ctsync.sync.assessment.new_versions import NewVersions  # noqa: PLC0415 - see above
 
         versions = NewVersions(self.store, self.load, self.thresholds, self.followed)
         return versions.find(nct_id, decision, fetched_at, lacked)

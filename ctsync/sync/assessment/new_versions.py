@@ -33,7 +33,7 @@ from ctsync.record.rules.rules import Thresholds
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.runs import MIRROR
 from ctsync.store.store import Store
-from ctsync.sync.assessed_trial import HistoryLink, PendingVersion, key_of
+from ctsync.sync.assessment.assessed_trial import HistoryLink, PendingVersion, key_of
 from ctsync.sync.decide import Changed, Confirmed, Decision, First, Gone, Moved, Returned
 from ctsync.sync.flags.version_flags import version_flag_events
 from ctsync.sync.history.rederive_events import UNSTORED, derive, known_facts
