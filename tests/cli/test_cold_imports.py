@@ -22,7 +22,8 @@ IN_NO_QUIET_SYNC = (
     "ctsync.record.outcomes ctsync.report.build ctsync.report.report ctsync.store.admin "
     "ctsync.store.data.event_rewrites ctsync.store.data.version_batches "
     "ctsync.store.derived.text_index ctsync.store.derived.trial_search ctsync.sync.cycle_row "
-    "ctsync.sync.flags.flag_points ctsync.sync.history ctsync.sync.mirror ctsync.sync.assessment.new_versions"
+    "ctsync.sync.assessment.new_versions ctsync.sync.flags.flag_points ctsync.sync.history "
+    "ctsync.sync.mirror"
 )
 IN_NO_PORTFOLIO = (
     "ctsync.config.settings ctsync.questions.changes.changes ctsync.questions.portfolio.find "
