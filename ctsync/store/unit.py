@@ -1,8 +1,7 @@
 # ruff: noqa: PLC0415 - see below
 """The writes of one transaction, by subject.
 
-Each subject is imported when it is first used. A command needs a few of them, and importing them
-all took X of the time of a sync without changes.
+Each subject is imported when it is first used: a command needs a few of them.
 """
 
 from __future__ import annotations

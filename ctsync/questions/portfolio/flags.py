@@ -244,7 +244,7 @@ def _row(
 
 def _trials(store: Store, question: FlagQuestion) -> Sequence[NctId]:
     if question.ids:
-        # measured: 2 % of a first portfolio in a program, which asks for the day of the flags only
+        # measured: 1 % of a first portfolio in a program, which asks for the day of the flags only
         from ctsync.questions.trial.stored_records import (  # noqa: PLC0415 - see above
             stored_versions,
         )

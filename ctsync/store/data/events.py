@@ -138,7 +138,7 @@ def _with_versions(columns: Iterable[str]) -> Select[Any]:
     )
 
 
-# built when they are first used: 1 % of a sync without changes, which reads no event
+# built when they are first used: a sync without changes reads no event
 
 
 @cache
@@ -251,7 +251,7 @@ class EventReads(Reads):
     def runs_with_events(self, run_ids: Iterable[int]) -> list[int]:
         """Return those of these runs that stored an event, in the order of their ids.
 
-        Most runs stored none, and this is a fifth of the work of `find`, which numbers versions.
+        Most runs stored none, and this statement is far smaller than that of `find`.
         """
         statement = select(EVENTS.c.run_id).where(EVENTS.c.run_id.in_(run_ids)).distinct()
         with self._reading() as connection:
