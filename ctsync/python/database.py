@@ -1,7 +1,7 @@
 # ruff: noqa: PLC0415 - see below
 """A database opened for reading, with one method per question. Writes nothing.
 
-Each method imports its question. A program asks few of them, and importing them all took a sixth
+Each method imports its question. A program asks few of them, and importing them all took a tenth
 of the time of a first `ctsync.open().portfolio().df()`.
 """
 
