@@ -21,7 +21,7 @@ def cpu_seconds(
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
-def least_in_turn(*measures: Callable[[], float], rounds: int = 7) -> list[float]:
+def least_in_turn(*measures: Callable[[], float], rounds: int = 5) -> list[float]:
     """Return the least result of each measure over some rounds that take all of them in turn.
 
     Other programs slow a process down by up to half. In turn, they slow down all measures alike,
