@@ -22,8 +22,9 @@ if TYPE_CHECKING:
         UnknownVersion,
         UsageError,
     )
-    from ctsync.python.database import TrialDatabase, open  # noqa: A004 - the name that programs use
+    from ctsync.python.database import TrialDatabase
     from ctsync.python.fetch import FetchedTrial, fetch
+    from ctsync.python.opening import open  # noqa: A004 - the name that programs use
     from ctsync.python.rows import Rows
     from ctsync.python.scripts import run_sync, watch
     from ctsync.python.trial_record import TrialRecord
@@ -84,8 +85,9 @@ _ORIGINS = {
         "CtsyncError", "LockHeld", "RegistryError", "StoreError", "UnknownTrial",
         "UnknownVersion", "UsageError",
     ),
-    "python.database": ("TrialDatabase", "open"),
+    "python.database": ("TrialDatabase",),
     "python.fetch": ("FetchedTrial", "fetch"),
+    "python.opening": ("open",),
     "python.rows": ("Rows",),
     "python.scripts": ("run_sync", "watch"),
     "python.trial_record": ("TrialRecord",),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ctsync.config.mail_address import BadAddress, read_address
 from ctsync.config.secrets import Location, Table
 
 Contradictions = Iterator[tuple[Location, str]]
@@ -35,6 +34,13 @@ def _names_that_stand_twice(table: Table) -> Contradictions:
 
 def _repeated_recipients(table: Table) -> Contradictions:
     """Two sections with one address: their messages could not be combined into one."""
+    if not table.get("recipients"):
+        return
+    from ctsync.config.mail_address import (  # noqa: PLC0415 - few settings have recipients
+        BadAddress,
+        read_address,
+    )
+
     seen: set[str] = set()
     for number, item in _items(table, "recipients"):
         try:

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
-from ctsync.config.mail_address import read_address
 from ctsync.config.paths import default_database_url, default_event_log
 from ctsync.config.values import (
     Address,
@@ -299,6 +298,8 @@ class Settings(BaseModel):
     @property
     def warnings(self) -> Iterator[str]:
         """What a person should know about valid settings: one line each."""
+        from ctsync.config.mail_address import read_address  # noqa: PLC0415 - few commands warn
+
         yield from self._warnings
         for number, one in enumerate(self.recipients, 1):
             if read_address(one.email).needs_smtputf8:

@@ -16,8 +16,6 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from ctsync.config.cron import read_cron
-from ctsync.config.mail_address import read_address
 from ctsync.config.paths import read_database_url
 from ctsync.dates import time_zone
 from ctsync.errors import BadNctId, BadQuery
@@ -48,6 +46,8 @@ def _ascii_line(text: str) -> str:
 
 def _address(text: str) -> str:
     """One mail address, with or without a display name. Raises BadAddress."""
+    from ctsync.config.mail_address import read_address  # noqa: PLC0415 - few settings need it
+
     read_address(_one_line(text))
     return text
 
@@ -66,6 +66,8 @@ def _zone(name: str) -> str:
 
 
 def _cron(text: str) -> str:
+    from ctsync.config.cron import read_cron  # noqa: PLC0415 - few settings need it
+
     read_cron(text)
     return " ".join(text.split())
 

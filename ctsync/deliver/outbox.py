@@ -29,7 +29,8 @@ from ctsync.errors import StoreLocked
 from ctsync.record.value_text import counted, listed
 from ctsync.route import ChannelKind
 from ctsync.store.data.outbox import Delivery, DeliveryState, OutboxHorizon
-from ctsync.store.store import Store, Unit
+from ctsync.store.store import Store
+from ctsync.store.unit import Unit
 
 if TYPE_CHECKING:
     from ctsync.deliver.compose import ComposedMessage

@@ -12,13 +12,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from ctsync.dates import PartialDate
 from ctsync.model import MISSING, KeyFields, StoredEvent, Version
-from ctsync.questions.portfolio.flags import TrialFlagRow
+
+if TYPE_CHECKING:  # for its type alone: data frames of other rows need no flags
+    from ctsync.questions.portfolio.flags import TrialFlagRow
 
 Row = dict[str, Any]
 

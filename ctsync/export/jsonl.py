@@ -29,7 +29,8 @@ from ctsync.store.admin.row_export import ExportedVersion, JsonRow
 from ctsync.store.bodies.codec import verify
 from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.database.types import dump_json
-from ctsync.store.store import Store, Unit
+from ctsync.store.store import Store
+from ctsync.store.unit import Unit
 
 FORMAT = 1
 MOST_VERSIONS = 500

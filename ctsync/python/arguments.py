@@ -20,6 +20,9 @@ When = date | datetime | str
 Words = str | Iterable[str]
 """A word, or several."""
 
+PathText = str | PathLike[str]
+"""A path as a program passes it."""
+
 EnumT = TypeVar("EnumT", bound=StrEnum)
 
 

@@ -1,24 +1,23 @@
-"""A database opened for reading, with one method per question. Writes nothing."""
+# ruff: noqa: PLC0415 - see below
+"""A database opened for reading, with one method per question. Writes nothing.
+
+Each method imports its question. A program asks few of them, and importing them all took a tenth
+of the time of a first `ctsync.open().portfolio().df()`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from os import PathLike
-from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from ctsync.config.reader_settings import read_reader_settings
-from ctsync.dates import Clock, SystemClock
+from ctsync.dates import Clock
 from ctsync.model import Category, Kind, Level
 from ctsync.pasted_url import versions_of
 from ctsync.python import arguments
 from ctsync.python.arguments import When, Words
 from ctsync.python.rows import Rows
-from ctsync.python.trial_record import TrialRecord
-from ctsync.python.trial_timeline import TrialTimeline
-from ctsync.questions.changes.changes import find_changes
 from ctsync.questions.changes.filters import (
     LAST_REPORT,
     last_report_end,
@@ -26,89 +25,25 @@ from ctsync.questions.changes.filters import (
     parse_word,
     require_sponsor,
 )
-from ctsync.questions.changes.rules import thresholds_in_force
-from ctsync.questions.operation.runs import RunRow, latest_runs, run_row
 from ctsync.questions.parameters import BEGINNING
-from ctsync.questions.portfolio.base_rates import rates_in_use
-from ctsync.questions.portfolio.find import (
-    FindQuestion,
-    FoundTrial,
-    first_results,
-    search_notes,
-)
-from ctsync.questions.portfolio.flags import FlagQuestion, TrialFlagRow, find_flags
-from ctsync.questions.portfolio.forecast import (
-    Expectation,
-    ExpectedChangeRow,
-    expected_change_row,
-    forecast_changes,
-)
-from ctsync.questions.portfolio.portfolio import PortfolioRow, find_portfolio, portfolio_question
-from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet, PortfolioSort
-from ctsync.questions.portfolio.watches import WatchRow, member_facts, require_watch, watch_row
-from ctsync.questions.results.registry_rows import ListedVersionRow
-from ctsync.questions.trial.compare import (
-    CompareQuestion,
-    FieldChangeRow,
-    compare_versions,
-    comparison_rows,
-)
-from ctsync.questions.trial.field_history import FieldValueRow, field_history
-from ctsync.questions.trial.record_as_of import RecordQuestion, record_as_of
-from ctsync.questions.trial.stored_records import stored_versions
-from ctsync.questions.trial.timeline import timeline_row, trial_timeline
-from ctsync.questions.trial.unfetched_versions import unfetched_versions
-from ctsync.questions.trial.versions import VersionRow, trial_versions
-from ctsync.record.flags import FlagId
-from ctsync.record.rules.conditions import read_condition
-from ctsync.record.rules.rules import Thresholds
-from ctsync.report.comparison.comparison import ChangeSelection
-from ctsync.report.rows.event_row import EventRow, event_row
-from ctsync.store.data.events import EventFilter
 from ctsync.store.data.watched_trials import TrialSelection
-from ctsync.store.store import Store, open_for_reading
+from ctsync.store.store import Store
 
-PathText = str | PathLike[str]
-
-
-def open(  # noqa: A001 - the name that programs use: ctsync.open()
-    url: PathText | None = None, *, config: PathText | None = None
-) -> TrialDatabase:
-    """Open a database for reading: creates, upgrades and writes nothing.
-
-    `url` is the file of the database, or its URL, such as postgresql+psycopg://host/name, like
-    `--database`. Without it, the database is that of the settings. `config` is the settings file,
-    like `--config`. Close the database after use, or open it in a `with` block.
-
-        >>> import ctsync
-        >>> with ctsync.open("ctsync.db") as db:
-        ...     print(db.versions("NCT01352702"))
-        <Rows: 5 of VersionRow>
-
-    Raises StoreError if there is none or it must be upgraded first, and UsageError for wrong
-    settings. Both are a CtsyncError.
-    """
-    return open_database(url, config=config, clock=SystemClock())
-
-
-def open_database(url: PathText | None, *, config: PathText | None, clock: Clock) -> TrialDatabase:
-    """Open a database as `open` does, with a clock for tests."""
-    path = Path(config) if config else None
-    name = arguments.database(url)
-    settings = read_reader_settings(path, database_url=name)
-
-    def thresholds() -> Thresholds:
-        # measured: a third of the time of `ctsync.open().changes()`, which needs no thresholds
-        from ctsync.config.loading import load  # noqa: PLC0415 - see above
-
-        return thresholds_in_force(load(path, database_url=name, need_secrets=False))
-
-    return TrialDatabase(
-        open_for_reading(settings.database_url, clock=clock),
-        context=settings.context,
-        thresholds=thresholds,
-        clock=clock,
-    )
+if TYPE_CHECKING:
+    from ctsync.python.trial_record import TrialRecord
+    from ctsync.python.trial_timeline import TrialTimeline
+    from ctsync.questions.operation.runs import RunRow
+    from ctsync.questions.portfolio.find import FoundTrial
+    from ctsync.questions.portfolio.flags import TrialFlagRow
+    from ctsync.questions.portfolio.forecast import ExpectedChangeRow
+    from ctsync.questions.portfolio.portfolio import PortfolioRow
+    from ctsync.questions.portfolio.watches import WatchRow
+    from ctsync.questions.results.registry_rows import ListedVersionRow
+    from ctsync.questions.trial.compare import FieldChangeRow
+    from ctsync.questions.trial.field_history import FieldValueRow
+    from ctsync.questions.trial.versions import VersionRow
+    from ctsync.record.rules.rules import Thresholds
+    from ctsync.report.rows.event_row import EventRow
 
 
 class TrialDatabase:
@@ -166,6 +101,12 @@ class TrialDatabase:
             >>> db.changes("NCT01352702", kind="status", level="notable")
             <Rows: 2 of EventRow>
         """
+        from ctsync.questions.changes.changes import find_changes
+        from ctsync.questions.portfolio.base_rates import rates_in_use
+        from ctsync.questions.portfolio.watches import require_watch
+        from ctsync.report.rows.event_row import EventRow, event_row
+        from ctsync.store.data.events import EventFilter
+
         require_watch(self._store, watch)
         wanted = EventFilter(
             nct_ids=arguments.trials(trials),
@@ -191,6 +132,8 @@ class TrialDatabase:
             >>> [row.status for row in db.versions("nct03693833", substantive=True)]
             ['RECRUITING', 'SUSPENDED', 'RECRUITING']
         """
+        from ctsync.questions.trial.versions import VersionRow, trial_versions
+
         found = trial_versions(self._store, arguments.trial(nct), substantive=substantive)
         return Rows(VersionRow, found.rows, notes=found.notes)
 
@@ -199,6 +142,9 @@ class TrialDatabase:
 
         They have no record. `ctsync backfill --index-only` stores them.
         """
+        from ctsync.questions.results.registry_rows import ListedVersionRow
+        from ctsync.questions.trial.unfetched_versions import unfetched_versions
+
         return Rows(ListedVersionRow, unfetched_versions(self._store, arguments.trial(nct)))
 
     def record(
@@ -212,6 +158,9 @@ class TrialDatabase:
             >>> db.record("NCT03693833", as_of="2020-04-01").value("overall status")
             'SUSPENDED'
         """
+        from ctsync.python.trial_record import TrialRecord
+        from ctsync.questions.trial.record_as_of import RecordQuestion, record_as_of
+
         day = None if as_of is None else arguments.day(as_of)
         found = record_as_of(self._store, RecordQuestion(arguments.trial(nct), day, version))
         return TrialRecord(
@@ -242,6 +191,14 @@ class TrialDatabase:
             >>> [row.label for row in db.compare("NCT03693833", 1, 2, category="status")]
             ['Overall Status', 'Why Stopped']
         """
+        from ctsync.questions.trial.compare import (
+            CompareQuestion,
+            FieldChangeRow,
+            compare_versions,
+            comparison_rows,
+        )
+        from ctsync.report.comparison.comparison import ChangeSelection
+
         question = CompareQuestion(
             arguments.trial(nct),
             None if older is None else str(older),
@@ -266,6 +223,9 @@ class TrialDatabase:
             >>> [row.value for row in db.field_history("NCT03693833", "overall status")]
             ['RECRUITING', 'SUSPENDED', 'RECRUITING']
         """
+        from ctsync.questions.trial.field_history import FieldValueRow, field_history
+        from ctsync.questions.trial.stored_records import stored_versions
+
         versions = stored_versions(self._store, arguments.trial(nct))
         found = field_history(self._store, versions, field, until=self._clock.now())
         return Rows(FieldValueRow, found.rows, notes=[found.note] if found.note else [])
@@ -288,6 +248,15 @@ class TrialDatabase:
             >>> [(row.nct_id, row.days) for row in db.find("status=SUSPENDED", ever=True)]
             [('NCT02025543', 294), ('NCT03693833', 91), ('NCT04161976', 44)]
         """
+        from ctsync.questions.portfolio.find import (
+            FindQuestion,
+            FoundTrial,
+            first_results,
+            search_notes,
+        )
+        from ctsync.questions.portfolio.watches import require_watch
+        from ctsync.record.rules.conditions import read_condition
+
         wanted = [read_condition(text) for text in conditions]
         require_watch(self._store, watch)
         day = None if as_of is None else arguments.day(as_of)
@@ -312,6 +281,10 @@ class TrialDatabase:
         They are facts about a record on the day of the newest registry data. `all` adds flags that
         are undecided or not known, and results due that are posted.
         """
+        from ctsync.questions.portfolio.flags import FlagQuestion, TrialFlagRow, find_flags
+        from ctsync.questions.portfolio.watches import require_watch
+        from ctsync.record.flags import FlagId
+
         start = self._moment(since)
         question = FlagQuestion(
             arguments.trials(trials),
@@ -352,6 +325,14 @@ class TrialDatabase:
         Days and flags are computed for the day of the newest registry data. `where` are conditions
         of `find` that the newest version of a trial meets.
         """
+        from ctsync.questions.portfolio.portfolio import (
+            PortfolioRow,
+            find_portfolio,
+            portfolio_question,
+        )
+        from ctsync.questions.portfolio.portfolio_filter import PortfolioFacet, PortfolioSort
+        from ctsync.record.flags import FlagId
+
         chosen: Mapping[PortfolioFacet, Sequence[str]] = {
             PortfolioFacet.WATCH: arguments.texts(watch),
             PortfolioFacet.SPONSOR: arguments.texts(sponsor),
@@ -380,6 +361,14 @@ class TrialDatabase:
 
         `within` is the time span to look ahead; None means all.
         """
+        from ctsync.questions.portfolio.forecast import (
+            Expectation,
+            ExpectedChangeRow,
+            expected_change_row,
+            forecast_changes,
+        )
+        from ctsync.questions.portfolio.watches import require_watch
+
         today = self._today()
         require_watch(self._store, watch)
         found = forecast_changes(
@@ -401,6 +390,10 @@ class TrialDatabase:
         >>> [(spell.status, spell.days) for spell in db.timeline("NCT03693833").spells][1]
         ('SUSPENDED', 91)
         """
+        from ctsync.python.trial_timeline import TrialTimeline
+        from ctsync.questions.trial.stored_records import stored_versions
+        from ctsync.questions.trial.timeline import timeline_row, trial_timeline
+
         wanted = arguments.trial(nct)
         stored_versions(self._store, wanted)
         drawn = trial_timeline(self._store, wanted, until=self._clock.now())
@@ -408,12 +401,16 @@ class TrialDatabase:
 
     def watches(self) -> Rows[WatchRow]:
         """List the watches, each with the trials that it follows."""
+        from ctsync.questions.portfolio.watches import WatchRow, member_facts, watch_row
+
         watches = self._store.watches.all()
         facts = member_facts(self._store, watches)
         return Rows(WatchRow, [watch_row(watch, facts) for watch in watches])
 
     def runs(self, *, limit: int | None = None) -> Rows[RunRow]:
         """List the runs, newest first; all of them without `limit`."""
+        from ctsync.questions.operation.runs import RunRow, latest_runs, run_row
+
         now = self._clock.now()
         found = latest_runs(self._store, limit=arguments.limit(limit))
         shown = len(found.runs)

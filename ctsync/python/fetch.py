@@ -12,8 +12,8 @@ from ctsync.dates import SystemClock
 from ctsync.errors import BadAnswer, CtsyncError, UnknownTrial, UnknownVersion
 from ctsync.model import STUDY_PAGE, Absent, Failed, NctId, Observation, Record
 from ctsync.python import arguments
+from ctsync.python.arguments import PathText
 from ctsync.python.connections import polite
-from ctsync.python.database import PathText
 from ctsync.python.rows import Rows
 from ctsync.python.trial_record import TrialRecord
 from ctsync.questions.results.registry_rows import ListedVersionRow

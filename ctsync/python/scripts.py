@@ -9,8 +9,8 @@ from ctsync.config.loading import load
 from ctsync.dates import SystemClock
 from ctsync.errors import UsageError
 from ctsync.python import arguments
+from ctsync.python.arguments import PathText
 from ctsync.python.connections import polite
-from ctsync.python.database import PathText
 from ctsync.python.rows import Rows
 from ctsync.questions.portfolio.base_rates import rates_in_use
 from ctsync.questions.results.sync_rows import SyncRow

@@ -1,6 +1,6 @@
 """Opens a database: `Store` reads it, and a `Unit` writes to it in one transaction.
 
-Both are composed of one object per subject, each an attribute:
+Both are composed of one object per subject, each an attribute (`store_reads`, `unit`):
 
     versions = store.versions.of(nct_id)
     with store.unit() as unit:
@@ -25,27 +25,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from ctsync.dates import Clock
 from ctsync.errors import StoreUnavailable
-from ctsync.store.admin.damage import DamageReads
-from ctsync.store.admin.load_redating import LoadWrites
-from ctsync.store.admin.repair import RepairWrites
-from ctsync.store.admin.row_export import RowReads, RowWrites
-from ctsync.store.admin.stored_times import StoredTimeReads
-from ctsync.store.bodies.reader import BodyReads, Dictionaries
-from ctsync.store.bodies.writer import BodyWrites
-from ctsync.store.data.bulk_reads import BulkReads
-from ctsync.store.data.cursors import CursorReads, CursorWrites
-from ctsync.store.data.event_rewrites import EventRewrites
-from ctsync.store.data.events import EventReads, EventWrites
-from ctsync.store.data.failures import FailureReads, FailureWrites
-from ctsync.store.data.history_versions import HistoryReads, HistoryWrites
-from ctsync.store.data.listed_versions import ListedReads, ListedWrites
-from ctsync.store.data.outbox import OutboxReads, OutboxWrites
-from ctsync.store.data.runs import RunReads, RunWrites
-from ctsync.store.data.trials import TrialReads, TrialWrites
-from ctsync.store.data.version_batches import BatchWrites
-from ctsync.store.data.versions import VersionReads, VersionWrites
-from ctsync.store.data.watched_trials import WatchedTrialReads, WatchedTrialWrites
-from ctsync.store.data.watches import WatchReads, WatchWrites
+from ctsync.store.bodies.reader import Dictionaries
 from ctsync.store.database import migrate
 from ctsync.store.database.access import Database, data_state
 from ctsync.store.database.engine import (
@@ -65,70 +45,16 @@ from ctsync.store.database.engine import (
 )
 from ctsync.store.database.fencing import require_token
 from ctsync.store.database.filesystem import network_file_system
-from ctsync.store.database.marks import MarkReads, MarkWrites
 from ctsync.store.database.pooling import refuse_transaction_pooling
 from ctsync.store.database.tables import MARKS, METADATA
-from ctsync.store.derived.flag_heads import FlagHeadReads
-from ctsync.store.derived.portfolio_heads import PortfolioReads
-from ctsync.store.derived.revision import RevisionReads
-from ctsync.store.derived.text_index import TextIndexReads, TextIndexWrites
-from ctsync.store.derived.text_matches import KeptRecords
-from ctsync.store.derived.trial_facts import FactReads, FactWrites
-from ctsync.store.derived.trial_search import SearchReads
+from ctsync.store.derived.indexed_records import KeptRecords
+from ctsync.store.store_reads import StoreReads
+from ctsync.store.unit import Unit
 
 log = logging.getLogger(__name__)
 
 
-class Unit:
-    """The writes of one transaction, by subject.
-
-    `connection` is the transaction itself, for the modules of the store that write entire tables.
-    """
-
-    def __init__(self, connection: Connection, *, clock: Clock, dictionaries: Dictionaries) -> None:
-        self.connection = connection
-        self.trials = TrialWrites(connection)
-        self.marks = MarkWrites(connection)
-        self.texts = TextIndexWrites(connection, marks=self.marks, dictionaries=dictionaries)
-        self.bodies = BodyWrites(
-            connection, clock=clock, dictionaries=dictionaries, texts=self.texts
-        )
-        self.events = EventWrites(connection)
-        self.event_rewrites = EventRewrites(connection, events=self.events)
-        self.watches = WatchWrites(connection, clock=clock)
-        self.watched = WatchedTrialWrites(connection)
-        self.runs = RunWrites(connection)
-        self.failures = FailureWrites(connection)
-        self.outbox = OutboxWrites(connection, clock=clock)
-        self.cursors = CursorWrites(connection)
-        self.facts = FactWrites(connection)
-        self.versions = VersionWrites(connection, trials=self.trials, bodies=self.bodies)
-        self.histories = HistoryWrites(
-            connection, trials=self.trials, bodies=self.bodies, versions=self.versions
-        )
-        self.listed = ListedWrites(connection)
-        self.batches = BatchWrites(
-            connection,
-            trials=self.trials,
-            bodies=self.bodies,
-            versions=self.versions,
-            events=self.events,
-        )
-        self.rows = RowWrites(
-            connection,
-            trials=self.trials,
-            bodies=self.bodies,
-            versions=self.versions,
-            events=self.events,
-            watches=self.watches,
-        )
-        self.loads = LoadWrites(connection, cursors=self.cursors)
-        self.repairs = RepairWrites(
-            connection, dictionaries=dictionaries, trials=self.trials, bodies=self.bodies
-        )
-
-
-class Store:
+class Store(StoreReads):
     """An open database with the newest schema, and its reads, by subject."""
 
     def __init__(
@@ -147,32 +73,11 @@ class Store:
         self._identity = identity
         self._clock = clock
         self._token: str | None = None
-        self._dictionaries = dictionaries or Dictionaries()
-        self._database = database = Database(engine, name, connection)
-        self.trials = TrialReads(database)
-        self.versions = VersionReads(database)
-        self.bodies = BodyReads(database, self._dictionaries)
-        self.histories = HistoryReads(database)
-        self.listed = ListedReads(database)
-        self.events = EventReads(database)
-        self.runs = RunReads(database)
-        self.failures = FailureReads(database)
-        self.watches = WatchReads(database)
-        self.watched = WatchedTrialReads(database)
-        self.outbox = OutboxReads(database)
-        self.cursors = CursorReads(database)
-        self.marks = MarkReads(database)
-        self._searched = searched or KeptRecords()
-        self.search = SearchReads(database, self._searched)
-        self.bulk = BulkReads(database)
-        self.rows = RowReads(database)
-        self.damage = DamageReads(database)
-        self.times = StoredTimeReads(database)
-        self.facts = FactReads(database)
-        self.flag_heads = FlagHeadReads(database)
-        self.portfolio = PortfolioReads(database)
-        self.revisions = RevisionReads(database)
-        self.texts = TextIndexReads(database)
+        super().__init__(
+            Database(engine, name, connection),
+            dictionaries or Dictionaries(),
+            searched or KeptRecords(),
+        )
 
     @contextmanager
     def writer(self, *, holder: str, wait_seconds: float = 0) -> Iterator[None]:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ctsync.dates import Clock
 from ctsync.deliver.plan import plan
@@ -20,9 +20,9 @@ from ctsync.model import Failed, NctId, Prepared, Record, State
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds
 from ctsync.route import Route
 from ctsync.store.data.events import path_key
-from ctsync.store.data.version_batches import NewBody, NewStep
-from ctsync.store.store import Store, Unit
-from ctsync.sync.assessed_trial import AssessedTrial, PendingVersion
+from ctsync.store.store import Store
+from ctsync.store.unit import Unit
+from ctsync.sync.assessment.assessed_trial import AssessedTrial, PendingVersion
 from ctsync.sync.decide import (
     Confirmed,
     Decision,
@@ -35,10 +35,12 @@ from ctsync.sync.decide import (
     StillAway,
     StillUnknown,
 )
-from ctsync.sync.history.link import link_history
 from ctsync.sync.observations import PassObservations
 from ctsync.sync.run_log import RunLogEntry
 from ctsync.text import for_log
+
+if TYPE_CHECKING:
+    from ctsync.store.data.version_batches import NewBody, NewStep
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +79,9 @@ class _Found:
         return self.finding.joining is None and not is_empty
 
     def step(self) -> NewStep:
+        # a sync without changes stores no version
+        from ctsync.store.data.version_batches import NewStep  # noqa: PLC0415 - see above
+
         finding = self.finding
         return NewStep(
             nct_id=finding.nct_id,
@@ -222,12 +227,7 @@ class BatchWriter:
             for found in waiting:
                 if found.finding.moved_to is not None:
                     self._move_watches(unit, found.finding.nct_id, found.finding.moved_to)
-            ids = unit.batches.add(
-                steps,
-                run_id=self.entry.run_id,
-                observed=self.observed,
-                rules_version=RULES_VERSION,
-            )
+            ids = self._add_steps(unit, steps)
             # a sync reports every requested trial, a mirror only watched trials
             reports_all = self.marked is None
             reported = [step for step in steps if reports_all or step.nct_id in watching]
@@ -238,6 +238,17 @@ class BatchWriter:
             self._mark_seen(unit, seen, steps)
             if also is not None:
                 also(unit)
+
+    def _add_steps(self, unit: Unit, steps: Sequence[NewStep]) -> Mapping[NctId, int]:
+        """Add versions and their events; return the ids of the versions."""
+        if not steps:
+            return {}
+        return unit.batches.add(
+            steps,
+            run_id=self.entry.run_id,
+            observed=self.observed,
+            rules_version=RULES_VERSION,
+        )
 
     def _watch_names(
         self, returning: Mapping[NctId, Mapping[str, NctId]]
@@ -294,6 +305,9 @@ class BatchWriter:
 
     def _join(self, unit: Unit, found: _Found, names: Sequence[str]) -> None:
         """Store a version that continues the registry's history, with its deliveries."""
+        # few trials have a history that a sync continues
+        from ctsync.sync.history.link import link_history  # noqa: PLC0415 - see above
+
         events = link_history(
             unit,
             found.finding,
@@ -378,14 +392,12 @@ def _folded(term: str) -> str:
 
 
 def _body_of(record: Record | Prepared | None) -> NewBody | None:
-    match record:
-        case None:
-            return None
-        case Record():
-            return NewBody(record.digest, len(record.canonical), canonical=record.canonical)
-        case Prepared():
-            digest, size = record.digest, record.raw_size
-            return NewBody(digest, size, keyframe=record.keyframe, mark=record.mark)
+    if record is None:
+        return None
+    # a sync without changes stores no version
+    from ctsync.store.data.version_batches import NewBody  # noqa: PLC0415 - see above
+
+    return NewBody.of(record)
 
 
 def _size_of(body: NewBody | None) -> int:

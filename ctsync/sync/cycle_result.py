@@ -12,7 +12,7 @@ from ctsync.deliver.outbox import DrainResult
 from ctsync.errors import RegistryError
 from ctsync.model import Event, NctId, RegistryVersion
 from ctsync.store.data.outbox import OutboxHorizon
-from ctsync.sync.assessed_trial import AssessedTrial
+from ctsync.sync.assessment.assessed_trial import AssessedTrial
 from ctsync.sync.decide import Missing, NotChecked
 from ctsync.sync.result import SyncResult
 from ctsync.sync.watches.listings import QueryListing, unlisted

@@ -121,6 +121,9 @@ Decision = (
     | NotChecked
 )
 
+STORED = (First, Confirmed, Changed, Returned, Moved, Gone)
+"""The decisions after which a version is stored or updated."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:

@@ -34,7 +34,8 @@ from ctsync.record.registry.schema_drift import DriftCount, VanishedField
 from ctsync.record.rules.rules import Thresholds
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.runs import SYNC
-from ctsync.store.store import Store, Unit
+from ctsync.store.store import Store
+from ctsync.store.unit import Unit
 
 KIND_OF_SOME = "sync of some"
 """The kind of a sync over the trials that the user named, not over all watched trials."""
@@ -79,7 +80,7 @@ def conclude_pass(
     runs = store.runs.ids_without_notices(*kinds)
     events = [
         one
-        for interrupted in runs
+        for interrupted in store.events.runs_with_events(runs)
         for one in store.events.each(EventFilter(run_id=interrupted, kinds=_CHANGES))
     ]
     notices = (*_reprocessing(events, runs, fetched, thresholds), *_drift(store, sights))

@@ -30,8 +30,8 @@ from ctsync.registry.load_checks import refuse_older_load
 from ctsync.route import Route
 from ctsync.store.data.runs import SYNC
 from ctsync.store.store import Store
-from ctsync.sync.assess import assess_answers
-from ctsync.sync.assessed_trial import AssessedTrial
+from ctsync.sync.assessment.assess import assess_answers
+from ctsync.sync.assessment.assessed_trial import AssessedTrial
 from ctsync.sync.batch_writer import BatchWriter
 from ctsync.sync.decide import (
     Gone,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import resource
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 
@@ -22,6 +21,11 @@ def cpu_seconds(
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
-def least_of_python(code: str, rounds: int = 5) -> float:
-    """Return the least CPU time of a few processes that run a line of Python."""
-    return min(cpu_seconds([sys.executable, "-c", code]) for _ in range(rounds))
+def least_in_turn(*measures: Callable[[], float], rounds: int = 5) -> list[float]:
+    """Return the least result of each measure over some rounds that take all of them in turn.
+
+    Other programs slow a process down by up to half. In turn, they slow down all measures alike,
+    and the least results are those of quiet moments. The first round only warms the caches.
+    """
+    taken = [[measure() for measure in measures] for _ in range(rounds + 1)]
+    return [min(results) for results in zip(*taken[1:], strict=True)]

@@ -1,30 +1,33 @@
 """The CPU time of whole commands, each beside `python -c "import sqlalchemy"` in the same run.
 
-A command's time is that of a new process, all its imports included. Prints figures for people to
-judge, and asserts none.
+A command's time is that of a new process, all its imports included. Each command and the import run
+in turn, in the same environment, and the least of several rounds counts: one run of a command took
+0.9 to 1.3 s on a machine with other work. Prints figures for people to judge, and asserts none.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ctsync.dates import SystemClock
 from ctsync.store.store import open_for_reading
-from tests.bench.cpu_time import cpu_seconds, least_of_python
+from tests.bench.cpu_time import cpu_seconds, least_in_turn
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
 
 pytestmark = pytest.mark.bench
 SQLALCHEMY = "import sqlalchemy"
+SQLALCHEMY_PANDAS = "import sqlalchemy, pandas"
 FEW, ALL = 50, 600
-ROUNDS = 5
 FIRST = 2
 """The first load with nearly all trials: the two before it have few."""
 
@@ -57,6 +60,15 @@ class Place:
         command = [sys.executable, "-m", "ctsync", *words]
         return cpu_seconds(command, self.environment, folder=self.folder)
 
+    def python_seconds(self, code: str) -> float:
+        """Run a line of Python in the environment of the commands; return its CPU seconds."""
+        return cpu_seconds([sys.executable, "-c", code], self.environment, folder=self.folder)
+
+    @property
+    def database(self) -> Path:
+        """The file of the database: complete once a command has ended."""
+        return self.folder / "bench.db"
+
     def changed_in_last_run(self) -> int:
         """Return the number of trials that the newest sync found changed."""
         url = self.environment["CTSYNC_DATABASE__URL"]
@@ -64,9 +76,12 @@ class Place:
             run = store.runs.last()
             return run.changed if run else 0
 
-    def least(self, *words: str) -> float:
-        """Return the least CPU time of a few runs of a command."""
-        return min(self.cpu_seconds(*words) for _ in range(ROUNDS))
+    def beside(self, code: str, *words: str) -> tuple[float, float]:
+        """Return the least CPU seconds of a line of Python and of a command, run in turn."""
+        unit, command = least_in_turn(
+            partial(self.python_seconds, code), partial(self.cpu_seconds, *words)
+        )
+        return unit, command
 
 
 @contextmanager
@@ -89,10 +104,10 @@ def following(corpus: Path, folder: Path, trials: int) -> Iterator[Place]:
 def test_the_cpu_time_of_commands_beside_the_import_of_sqlalchemy(
     corpus: Path, tmp_path: Path
 ) -> None:
-    unit = least_of_python(SQLALCHEMY)
-    print(f"\npython -c 'import sqlalchemy': {unit:.3f} s of CPU time; a bare interpreter ", end="")
-    print(f"{least_of_python('pass'):.3f} s")
     with following(corpus, tmp_path, FEW) as place:
+        measures = (partial(place.python_seconds, code) for code in ("pass", SQLALCHEMY))
+        bare, unit = least_in_turn(*measures)
+        print(f"\na bare interpreter: {bare:.3f} s of CPU time; import sqlalchemy: {unit:.3f} s")
         place.cpu_seconds("sync")
         followed = min(place.registry.catalogue.view().ids)
         for words in (
@@ -104,44 +119,50 @@ def test_the_cpu_time_of_commands_beside_the_import_of_sqlalchemy(
             ("portfolio",),
             ("sync",),
         ):
-            # beside each command: other programs on the machine slow down both
-            unit, least = least_of_python(SQLALCHEMY), place.least(*words)
+            unit, least = place.beside(SQLALCHEMY, *words)
             print(f"ctsync {' '.join(words)}: {least:.3f} s, {least / unit:.2f} of it")
 
 
-def test_the_cpu_time_of_a_day_among_600_trials(corpus: Path, tmp_path: Path) -> None:
-    unit = least_of_python(SQLALCHEMY)
+def test_the_cpu_time_of_a_day_and_of_a_data_frame_among_600_trials(
+    corpus: Path, tmp_path: Path
+) -> None:
     with following(corpus, tmp_path, ALL) as place:
-        first, *later = place.registry.catalogue.loads[FIRST:]
+        catalogue = place.registry.catalogue
+        first, *later = catalogue.loads[FIRST:]
         taken, changes = [place.cpu_seconds("sync")], [0]
         for load in later:
-            place.registry.catalogue.set_load(load)
+            catalogue.set_load(load)
+            shutil.copy(place.database, tmp_path / f"before-{load:%Y-%m-%d}.db")
             taken.append(place.cpu_seconds("sync"))
             changes.append(place.changed_in_last_run())
+        most, busiest = max(zip(changes[1:], later, strict=True))
+        catalogue.set_load(busiest)
+
+        def sync_again() -> float:
+            shutil.copy(tmp_path / f"before-{busiest:%Y-%m-%d}.db", place.database)
+            return place.cpu_seconds("sync")
+
+        unit, busy = least_in_turn(partial(place.python_seconds, SQLALCHEMY), sync_again, rounds=3)
+        frame = f"import ctsync; ctsync.open('sqlite:///{place.database}').portfolio().df()"
+        bare, framed = least_in_turn(
+            partial(place.python_seconds, SQLALCHEMY_PANDAS), partial(place.python_seconds, frame)
+        )
     print(
         f"\nsync of {ALL} trials, {len(later)} days one by one after {first:%Y-%m-%d}: first "
         f"{taken[0]:.2f} s of CPU time, then least {min(taken[1:]):.2f} s, most "
         f"{max(taken[1:]):.2f} s, {sum(taken[1:]):.1f} s in all; beside the import of sqlalchemy "
         f"({unit:.3f} s) {sum(taken[1:]) / len(later) / unit:.1f} times a day"
     )
-    most, busy = max(zip(changes, taken, strict=True))
     print(f"the day with most changes, {most}: {busy:.2f} s, {busy / unit:.1f} of it")
+    print(f"{SQLALCHEMY_PANDAS}: {bare:.2f} s of CPU time")
+    print(f"{frame.partition(';')[2].strip()}: {framed:.2f} s, {framed / bare:.2f} of it")
 
 
 def test_the_cpu_time_of_the_import_beside_a_bare_interpreter() -> None:
-    bare, imported = (least_of_python(code) for code in ("pass", "import ctsync"))
+    bare, imported = least_in_turn(
+        *(partial(cpu_seconds, [sys.executable, "-c", code]) for code in ("pass", "import ctsync"))
+    )
     print(
         f"\nimport ctsync: {imported - bare:.3f} s of CPU time more than python -c pass "
         f"({bare:.3f} s), {imported / bare:.1f} times as much"
     )
-
-
-def test_the_cpu_time_of_a_first_data_frame(tmp_path: Path) -> None:
-    place = tmp_path / "demo"
-    cpu_seconds([sys.executable, "-m", "ctsync", "demo", "--folder", str(place)])
-    url = f"sqlite:///{place / 'demo.db'}"
-    bare = least_of_python("import pandas, pyarrow")
-    asked = f"import ctsync; ctsync.open({url!r}).changes()"
-    print(f"\nimport pandas, pyarrow: {bare:.2f} s of CPU time")
-    for code in (asked, f"{asked}.df()"):
-        print(f"{code.partition(';')[2].strip()}: {least_of_python(code):.2f} s")

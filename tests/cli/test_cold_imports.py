@@ -17,8 +17,19 @@ NEVER = (
     "polars psycopg pyarrow rapidfuzz rich.console smtplib starlette uvicorn xlsxwriter"
 )
 IN_NO_QUIET_SYNC = (
-    "ctsync.deliver.compose ctsync.deliver.message ctsync.record.outcomes ctsync.report.build "
-    "ctsync.report.report ctsync.sync.cycle_row ctsync.sync.mirror.mirror"
+    "ctsync.config.cron ctsync.config.mail_address ctsync.deliver.compose ctsync.deliver.message "
+    "ctsync.record.compare.diff ctsync.record.events ctsync.record.history_form "
+    "ctsync.record.outcomes ctsync.report.build ctsync.report.report ctsync.store.admin "
+    "ctsync.store.data.event_rewrites ctsync.store.data.version_batches "
+    "ctsync.store.derived.text_index ctsync.store.derived.trial_search ctsync.sync.cycle_row "
+    "ctsync.sync.assessment.new_versions ctsync.sync.flags.flag_points ctsync.sync.history "
+    "ctsync.sync.mirror"
+)
+IN_NO_PORTFOLIO = (
+    "ctsync.config.settings ctsync.questions.changes.changes ctsync.questions.portfolio.find "
+    "ctsync.questions.trial.timeline ctsync.record.history_form ctsync.registry "
+    "ctsync.report.report ctsync.store.admin ctsync.sync "
+    "pandas pyarrow pydantic requests"
 )
 IN_NO_QUESTION = (
     "filelock pydantic requests tenacity urllib3 ctsync.config.settings ctsync.deliver "
@@ -28,12 +39,17 @@ IN_NO_QUESTION = (
 
 def imported(shell: Shell, words: list[str], names: str) -> list[str]:
     """Run a command in a process and return which of these modules it imported."""
-    code = (
-        "import sys\nfrom ctsync.cli import main\n"
-        f"main({words!r}, standalone_mode=False)\n"
-        f"print(*sorted(set({names!r}.split()) & set(sys.modules)), file=sys.stderr)"
+    code = f"from ctsync.cli import main; main({words!r}, standalone_mode=False)"
+    return imported_by(code, shell, names)
+
+
+def imported_by(code: str, shell: Shell, names: str) -> list[str]:
+    """Run a program in a process and return which of these modules it imported."""
+    code += (
+        f"\nimport sys\nprint(*sorted(set({names!r}.split()) & set(sys.modules)), file=sys.stderr)"
     )
     env = {**os.environ, **{key: value for key, value in shell.env.items() if value is not None}}
+    env.pop("PYDANTIC_DISABLE_PLUGINS", None)  # commands in the process of the tests set it
     done = subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
     )
@@ -57,3 +73,21 @@ def test_a_question_imports_no_settings_and_no_registry(shell: Shell, words: lis
     shell.run("watch", "add", SEED)
     shell.run("sync")
     assert imported(shell, words, f"{NEVER} {IN_NO_QUESTION}") == []
+
+
+def test_a_portfolio_in_a_program_imports_no_other_question(shell: Shell) -> None:
+    shell.run("watch", "add", SEED)
+    shell.run("sync")
+    code = "import ctsync; assert len(ctsync.open().portfolio()) == 1"
+    assert imported_by(code, shell, IN_NO_PORTFOLIO) == []
+
+
+def test_a_sync_does_not_look_for_plugins_in_other_packages(shell: Shell) -> None:
+    shell.run("watch", "add", SEED)
+    code = (
+        "import importlib.metadata as metadata\n"
+        "def entry_points(**_): raise AssertionError('reads the metadata of every package')\n"
+        "metadata.entry_points = entry_points\n"
+        "from ctsync.cli import main; main(['sync'], standalone_mode=False)"
+    )
+    assert imported_by(code, shell, "pydantic") == ["pydantic"]

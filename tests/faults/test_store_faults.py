@@ -24,7 +24,8 @@ from ctsync.errors import StoreUnavailable
 from ctsync.model import NctId
 from ctsync.store.admin.check import check
 from ctsync.store.database.tables import METADATA
-from ctsync.store.store import Store, Unit, open_store
+from ctsync.store.store import Store, open_store
+from ctsync.store.unit import Unit
 from tests.conftest import StillClock
 from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL, engine_of, fill, keep
 

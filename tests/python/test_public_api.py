@@ -21,7 +21,7 @@ from tests.test_layers import HEAVY
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "python.md"
-DOCUMENTED = ("database", "fetch", "rows", "scripts", "trial_record", "trial_timeline")
+DOCUMENTED = ("database", "fetch", "opening", "rows", "scripts", "trial_record", "trial_timeline")
 
 SCRIPT = '''\
 """A script as a user writes it."""

@@ -12,7 +12,7 @@ import pytest
 
 from ctsync import text
 from ctsync.model import NctId
-from ctsync.python.database import open_database
+from ctsync.python.opening import open_database
 from ctsync.store.store import open_store
 from ctsync.web.mcp.bounded_answer import NOTICE
 from ctsync.web.mcp.mcp_server import TOOLS

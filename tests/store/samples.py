@@ -21,7 +21,8 @@ from ctsync.model import (
     State,
 )
 from ctsync.store.data.outbox import NewDelivery
-from ctsync.store.store import Store, Unit
+from ctsync.store.store import Store
+from ctsync.store.unit import Unit
 
 TRIAL = NctId("NCT03389919")
 OTHER = NctId("NCT01203436")

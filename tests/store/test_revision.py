@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ctsync.model import Verdict
-from ctsync.store.store import Store, Unit, open_for_reading
+from ctsync.store.store import Store, open_for_reading
+from ctsync.store.unit import Unit
 from tests.conftest import StillClock
 from tests.store.samples import TRIAL, add, add_events, delivery
 

@@ -19,7 +19,6 @@ from ctsync.registry.record_history import HistoryTransport, RegistryHistory
 from ctsync.route import Route
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
-from ctsync.sync import batch_writer
 from ctsync.sync.history.backfill import Backfill
 from ctsync.sync.history.rederive_events import rederive_events
 from ctsync.sync.trial_pass import TrialPass
@@ -199,7 +198,7 @@ def test_a_confirmed_version_that_cannot_be_stored_counts_as_failed_and_not_as_t
         raise Unstorable("a value is too large")
 
     with monkeypatch.context() as patched:
-        patched.setattr(batch_writer, "link_history", refuse)
+        patched.setattr("ctsync.sync.history.link.link_history", refuse)
         refused = make_sync().run([TRIAL])
     tally = refused.tally
     assert (tally.same, tally.changed, tally.new, tally.failed) == (0, 0, 0, 1)

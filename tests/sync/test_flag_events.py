@@ -266,13 +266,11 @@ def test_unchanged_trials_are_not_read(
     make_sync: MakeSync,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from ctsync.sync.flags import flag_pass
-
     publish(replay, ONE, TWO)
     follow(store, clock, ONE, TWO)
     make_sync().run([ONE, TWO])
     read: list[Event] = []
-    monkeypatch.setattr(flag_pass, "stored_body", read.append)
+    monkeypatch.setattr("ctsync.sync.flags.version_flags.stored_body", read.append)
     for load in ("2026-02-03", "2026-02-04", "2026-02-05"):
         replay.load = load
         make_sync().run([ONE, TWO])

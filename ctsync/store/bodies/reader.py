@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -76,7 +77,11 @@ class Dictionaries:
 
     def __init__(self) -> None:
         self._read: dict[int, codec.Dictionary] = {}
-        self._chain = body_chain(bindparam("digest", type_=Digest))
+
+    @cached_property
+    def _chain(self) -> Select[str, int, bytes]:
+        """The statement for one body: built once, and only if a body is read."""
+        return body_chain(bindparam("digest", type_=Digest))
 
     def find(self, connection: Connection, number: int | None) -> codec.Dictionary | None:
         """Return the dictionary with this number, or None if `number` is None or not stored.

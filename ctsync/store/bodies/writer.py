@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, delete, select
 
@@ -15,7 +15,9 @@ from ctsync.store.bodies.page_order import fill_pages
 from ctsync.store.bodies.reader import Dictionaries, is_unused
 from ctsync.store.database.access import Writes, insert_rows
 from ctsync.store.database.tables import BODIES, DICTIONARIES
-from ctsync.store.derived.text_index import TextIndexWrites
+
+if TYPE_CHECKING:  # readers of versions import this module, and need no text index
+    from ctsync.store.derived.text_index import TextIndexWrites
 
 _DIGEST_BYTES = 33
 _BODY_BYTES = _DIGEST_BYTES + 22

@@ -269,6 +269,8 @@ class OutboxWrites(Writes):
             due = due.where(DELIVERIES.c.id <= up_to)
         # not as a subquery: PostgreSQL may run it once per row, and claim more than `limit`
         ids = self._connection.scalars(due).all()
+        if not ids:
+            return []
         # a creation time in the future would hide how long the delivery has waited
         began = DELIVERIES.c.created
         created = case((began > ahead, literal(now, Timestamp)), else_=began)

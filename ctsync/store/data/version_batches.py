@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from ctsync.errors import StoreConflict
-from ctsync.model import Event, KeyFields, Kind, NctId, Source, State
+from ctsync.model import Event, KeyFields, Kind, NctId, Prepared, Record, Source, State
 from ctsync.store.bodies.writer import BodyRow, BodyWrites, body_row
 from ctsync.store.data.events import (
     EVENT_COLUMNS,
@@ -55,6 +55,14 @@ class NewBody:
     canonical: bytes | None = None
     keyframe: bytes | None = None
     mark: bytes | None = None
+
+    @classmethod
+    def of(cls, record: Record | Prepared) -> NewBody:
+        """Return the body of a record."""
+        if isinstance(record, Record):
+            return cls(record.digest, len(record.canonical), canonical=record.canonical)
+        digest, size = record.digest, record.raw_size
+        return cls(digest, size, keyframe=record.keyframe, mark=record.mark)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from ctsync.store.data.condition_sql import column_of, may_stand_by, meets
 from ctsync.store.data.watched_trials import trials_of_watch
 from ctsync.store.database.access import BATCH, Database, Reads, batches, data_state
 from ctsync.store.database.tables import SNAPSHOTS, TEXT_BODIES, TRIALS
+from ctsync.store.derived.indexed_records import IndexedRecords, KeptRecords
 from ctsync.store.derived.searched_versions import (
     STATES,
     Candidate,
@@ -41,8 +42,6 @@ from ctsync.store.derived.searched_versions import (
 )
 from ctsync.store.derived.text_index import TextDetail
 from ctsync.store.derived.text_matches import (
-    IndexedRecords,
-    KeptRecords,
     flagged_versions,
     indexed_records,
     is_flagged,

@@ -16,7 +16,8 @@ from ctsync.record.rules.rules import RULES_VERSION, Thresholds
 from ctsync.store.data.event_rewrites import NewFlagEvent
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.runs import MIRROR, CheckedLoad
-from ctsync.store.store import Store, Unit
+from ctsync.store.store import Store
+from ctsync.store.unit import Unit
 from ctsync.sync.flags.flag_points import (
     PlacedFlagEvent,
     checked_load_of,

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ctsync.dates import Clock
 from ctsync.deliver.plan import plan
@@ -23,15 +24,11 @@ from ctsync.record.rules.rules import RULES_VERSION, Thresholds
 from ctsync.route import Route
 from ctsync.store.data.runs import MIRROR, CheckedLoad
 from ctsync.store.database.access import batches
-from ctsync.store.store import Store, Unit
-from ctsync.sync.flags.flag_points import (
-    FlagPoint,
-    PlacedFlagEvent,
-    first_start,
-    flag_events_at,
-    flag_points,
-)
-from ctsync.sync.flags.version_flags import stored_body, told_loads
+from ctsync.store.store import Store
+from ctsync.store.unit import Unit
+
+if TYPE_CHECKING:
+    from ctsync.sync.flags.flag_points import PlacedFlagEvent
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +81,18 @@ class FlagPass:
         started: datetime,
     ) -> list[PlacedFlagEvent]:
         """Return the events of one trial; none if its record cannot be read."""
+        # on most days, no flag of a trial is due
+        from ctsync.sync.flags.flag_points import (  # noqa: PLC0415 - see above
+            FlagPoint,
+            first_start,
+            flag_events_at,
+            flag_points,
+        )
+        from ctsync.sync.flags.version_flags import (  # noqa: PLC0415 - see above
+            stored_body,
+            told_loads,
+        )
+
         versions = self.store.versions.of(nct_id)
         loads = [*newest, *told_loads(self.store, nct_id)]
         mirrors = self.store.runs.ids(MIRROR)

@@ -14,7 +14,8 @@ from ctsync.record.rules.rules import RULES_VERSION, Thresholds
 from ctsync.registry.record_history import IndexEntry
 from ctsync.store.data.history_versions import HistoryVersion
 from ctsync.store.data.runs import MIRROR
-from ctsync.store.store import Store, Unit
+from ctsync.store.store import Store
+from ctsync.store.unit import Unit
 from ctsync.sync.history.insertion_point import KnownVersion, find_insertion_point
 from ctsync.sync.history.rederive_events import (
     NOT_DERIVED,

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from ctsync.model import Event, Kind, Prepared, Record, Source
 from ctsync.record.rules.rules import RULES_VERSION
-from ctsync.store.store import Unit
-from ctsync.sync.assessed_trial import HistoryLink, PendingVersion
+from ctsync.store.unit import Unit
+from ctsync.sync.assessment.assessed_trial import HistoryLink, PendingVersion
 from ctsync.sync.history.rederive_events import NOT_DERIVED
 
 ReportedEvents = list[tuple[int, Event]]

@@ -44,7 +44,8 @@ from ctsync.record.rules.rules import RULES_VERSION, Thresholds
 from ctsync.store.data.events import EventFilter, happened_at
 from ctsync.store.data.runs import MIRROR
 from ctsync.store.database.types import dump_json, load_json
-from ctsync.store.store import Store, Unit
+from ctsync.store.store import Store
+from ctsync.store.unit import Unit
 from ctsync.sync.flags.derived_flags import DerivedFlags, FlagDerivation, rewrite_flags
 
 NOT_DERIVED = (Kind.ENTERED, Kind.LEFT, Kind.FLAG)

@@ -21,8 +21,9 @@ from ctsync.registry.archive import Archive, Member, read_member
 from ctsync.registry.http.response import as_object, parse_json
 from ctsync.registry.identity import load_day_of
 from ctsync.store.bodies import codec
-from ctsync.store.store import Store, Unit
-from ctsync.sync.assess import Assessor, first_load, is_known_live
+from ctsync.store.store import Store
+from ctsync.store.unit import Unit
+from ctsync.sync.assessment.assess import Assessor, first_load, is_known_live
 from ctsync.sync.batch_writer import BatchWriter
 from ctsync.sync.decide import Seen
 from ctsync.sync.mirror.workers import ArchiveJob, WorkerPool, cores

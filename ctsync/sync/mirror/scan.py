@@ -19,8 +19,9 @@ from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.identity import at, identity_of
 from ctsync.registry.interface import Registry
 from ctsync.registry.listing import Cursor, ListingPage
-from ctsync.store.store import Store, Unit
-from ctsync.sync.assess import Assessor, assess_answers, first_load, read
+from ctsync.store.store import Store
+from ctsync.store.unit import Unit
+from ctsync.sync.assessment.assess import Assessor, assess_answers, first_load, read
 from ctsync.sync.batch_writer import BatchWriter
 from ctsync.sync.result import RunCallbacks
 

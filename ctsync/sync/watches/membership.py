@@ -16,13 +16,13 @@ from datetime import date, datetime, timedelta
 from ctsync.dates import Clock
 from ctsync.deliver.plan import plan
 from ctsync.model import Event, Kind, NctId, StoredEvent, Version
-from ctsync.record.events import classify
 from ctsync.record.rules.leave_reasons import why_left
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds
 from ctsync.route import Route
 from ctsync.store.data.events import EventFilter
-from ctsync.store.store import Store, Unit
-from ctsync.sync.assessed_trial import AssessedTrial
+from ctsync.store.store import Store
+from ctsync.store.unit import Unit
+from ctsync.sync.assessment.assessed_trial import AssessedTrial
 from ctsync.sync.decide import Changed, Confirmed, First, Returned, Same, most_at_once
 from ctsync.sync.watches.listings import QueryListing
 
@@ -178,11 +178,15 @@ class Membership:
         return self.store.events.find(EventFilter(nct_ids=(nct_id,), since=after))
 
     def _entered(self, one: QueryListing, nct_id: NctId) -> Event:
+        from ctsync.record.events import classify  # noqa: PLC0415 - few syncs see an entry
+
         was_inside = nct_id in one.watch.outside
         name, thresholds = one.watch.name, self.thresholds
         return classify.entered(name, self.observed, again=was_inside, thresholds=thresholds)
 
     def _left(self, one: QueryListing, why: Sequence[Event]) -> Event:
+        from ctsync.record.events import classify  # noqa: PLC0415 - few syncs see a departure
+
         return classify.left(one.watch.name, self.observed, why, thresholds=self.thresholds)
 
     def _enter(self, one: QueryListing, nct_id: NctId) -> None:

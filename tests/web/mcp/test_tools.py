@@ -12,7 +12,7 @@ from mcp.client.client import Client
 
 import ctsync
 from ctsync.model import NctId
-from ctsync.python.database import open_database
+from ctsync.python.opening import open_database
 from ctsync.store.store import open_store
 from ctsync.web.mcp import portfolio_tools, tool, trial_tools
 from ctsync.web.mcp.bounded_answer import MOST_CHARACTERS

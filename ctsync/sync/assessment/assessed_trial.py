@@ -15,9 +15,8 @@ from ctsync.model import (
     State,
     StoredEvent,
 )
-from ctsync.sync.decide import (
-    Decision,
-)
+from ctsync.record.compare.canonical import key_fields
+from ctsync.sync.decide import Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +63,12 @@ class AssessedTrial:
     decision: Decision
     fetched_at: datetime | None
     finding: PendingVersion | None = None
+
+
+def key_of(record: Record | Prepared) -> KeyFields:
+    """Return the key fields of a record. Raises ValueError if it was not prepared completely."""
+    if isinstance(record, Record):
+        return key_fields(record.body)
+    if record.key is None:
+        raise ValueError(f"{record.nct_id} was not prepared completely")
+    return record.key
