@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import suppress
-from typing import Any
+from itertools import groupby
+from operator import itemgetter
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
-    Row,
     Select,
     and_,
     bindparam,
@@ -27,19 +26,29 @@ from ctsync.store.database.tables import BODIES, DICTIONARIES, SNAPSHOTS
 from ctsync.store.database.types import Digest, is_digest, pack_digest
 
 
-def body_chain(digest: str | BindParameter[str]) -> Select[int, bytes]:
-    """Select a body and the bodies below it, down to the keyframe, which comes first."""
+def body_chains(wanted: ColumnElement[bool]) -> Select[str, bytes]:
+    """Select the `wanted` bodies, each with those below it, from its keyframe on.
+
+    Each row has the digest of the body that it is needed for.
+    """
     chain = (
-        select(BODIES.c.digest, BODIES.c.base_digest, BODIES.c.data, literal(0).label("step"))
-        .where(BODIES.c.digest == digest)
+        select(
+            BODIES.c.digest.label("needed_for"),
+            BODIES.c.base_digest,
+            BODIES.c.data,
+            literal(0).label("step"),
+        )
+        .where(wanted)
         .cte("chain", recursive=True)
     )
-    base = select(BODIES.c.digest, BODIES.c.base_digest, BODIES.c.data, chain.c.step + 1).join(
+    base = select(chain.c.needed_for, BODIES.c.base_digest, BODIES.c.data, chain.c.step + 1).join(
         chain, BODIES.c.digest == chain.c.base_digest
     )
     # without the bound, a damaged chain that leads back to itself would never end
-    chain_down = chain.union_all(base.where(chain.c.step < codec.MAX_DEPTH))
-    return select(chain_down.c.step, chain_down.c.data).order_by(chain_down.c.step.desc())
+    chains = chain.union_all(base.where(chain.c.step < codec.MAX_DEPTH))
+    return select(chains.c.needed_for, chains.c.data).order_by(
+        chains.c.needed_for, chains.c.step.desc()
+    )
 
 
 def is_unused() -> ColumnElement[bool]:
@@ -56,7 +65,9 @@ class Dictionaries:
 
     def __init__(self) -> None:
         self._read: dict[int, codec.Dictionary] = {}
-        self._chain = body_chain(bindparam("digest", type_=Digest))
+        self._chain = body_chains(BODIES.c.digest == bindparam("digest", type_=Digest))
+        several = bindparam("digests", type_=Digest, expanding=True)
+        self._chains = body_chains(BODIES.c.digest.in_(several))
 
     def find(self, connection: Connection, number: int | None) -> codec.Dictionary | None:
         """Return the dictionary with this number, or None if `number` is None or not stored.
@@ -98,37 +109,15 @@ class Dictionaries:
 
         A body that is missing or does not match its digest is left out.
         """
-        stored: dict[str, Row[str, str | None, bytes]] = {}
-        wanted = set(filter(is_digest, digests))
-        # without the bound, a damaged chain that leads back to itself would never end
-        for _ in range(codec.MAX_DEPTH + 1):
-            for batch in batches(sorted(wanted)):
-                statement = select(BODIES.c.digest, BODIES.c.base_digest, BODIES.c.data)
-                rows = connection.execute(statement.where(BODIES.c.digest.in_(batch)))
-                stored |= {row.digest: row for row in rows}
-            bases = {row.base_digest for row in stored.values() if row.base_digest is not None}
-            wanted = set(filter(is_digest, bases - stored.keys()))
-            if not wanted:
-                break
         found: dict[str, bytes] = {}
-        for digest in digests:
-            chain = _chain(stored, digest)
-            number = codec.dictionary_of(chain[0]) if chain else None
-            with suppress(CorruptBody):
-                found[digest] = codec.unpack(chain, digest, self.find(connection, number))
+        for batch in batches(sorted(filter(is_digest, digests))):
+            rows = connection.execute(self._chains, {"digests": batch}).all()
+            for digest, of_body in groupby(rows, key=itemgetter(0)):
+                chain = [data for _, data in of_body]
+                number = codec.dictionary_of(chain[0])
+                with suppress(CorruptBody):
+                    found[digest] = codec.unpack(chain, digest, self.find(connection, number))
         return found
-
-
-def _chain(stored: Mapping[str, Any], digest: str) -> list[bytes]:
-    """Return a body and those below it, the keyframe first; nothing if one is missing."""
-    chain: list[bytes] = []
-    step: str | None = digest
-    while step is not None and len(chain) <= codec.MAX_DEPTH:
-        if step not in stored:
-            return []
-        chain.append(bytes(stored[step].data))
-        step = stored[step].base_digest
-    return chain[::-1]
 
 
 class BodyReads(Reads):
