@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import compileall
 import os
-import resource
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -26,6 +23,7 @@ import ctsync
 from ctsync.dates import SystemClock
 from ctsync.store.admin.copy import copy_database
 from tests.bench.big_database import make_database
+from tests.bench.cpu_time import cost_of, least
 from tests.conftest import PostgresServer
 from tests.registry_fixtures import an_id
 
@@ -74,31 +72,6 @@ def measure(url: str, words: tuple[str, ...], place: Path, *, libraries: str) ->
         f"{best.wall / unit.wall:.2f} in wall time; {best.processor:.2f} s of {unit.processor:.2f} "
         f"s, cold {runs[0].wall:.2f} s; {best.lines:,} lines"
     )
-
-
-class Cost(NamedTuple):
-    """What one process took, in seconds, and the lines that it wrote."""
-
-    wall: float
-    processor: float
-    lines: int
-
-
-def cost_of(command: list[str], environment: dict[str, str], place: Path) -> Cost:
-    """Run a command in a new process."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    began = time.perf_counter()
-    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, check=False)
-    wall = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    assert done.returncode in (0, 3), done.stderr.decode()
-    return Cost(wall, worked, done.stdout.count(b"\n"))
-
-
-def least(runs: list[Cost]) -> Cost:
-    """The least of each figure."""
-    return Cost(*map(min, zip(*runs, strict=True)))
 
 
 def test_the_cost_of_questions_to_a_large_sqlite_file(big_file: Path, tmp_path: Path) -> None:
