@@ -169,18 +169,24 @@ def trial_of(row: Row[Any]) -> NctId:
 def version_of(row: Row[Any], number: int) -> Version:
     """Return the version in a row of VERSIONS. `number` is its place in the trial, from 1."""
     # by position: access by name takes three times as long for thousands of versions
-    key, other = row[: len(KEY_COLUMNS)], row[len(KEY_COLUMNS) :]
-    snapshot_id, nct_id, registry_version, source, state, *rest, run_id = other
+    (
+        snapshot_id, nct_id, registry_version, source, state, digest,
+        posted, submitted, observed, fetched, run_id,
+    ) = row[len(KEY_COLUMNS) :]  # fmt: skip
     return Version(
-        snapshot_id,
-        NctId(nct_id),
-        number,
-        registry_version,
-        Source(source),
-        State(state),
-        *rest,
-        KeyFields(*key),
-        run_id,
+        snapshot_id=snapshot_id,
+        nct_id=NctId(nct_id),
+        version=number,
+        registry_version=registry_version,
+        source=Source(source),
+        state=State(state),
+        digest=digest,
+        posted=posted,
+        submitted=submitted,
+        observed=observed,
+        fetched=fetched,
+        key=KeyFields(*row[: len(KEY_COLUMNS)]),
+        run_id=run_id,
     )
 
 

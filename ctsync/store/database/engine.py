@@ -192,6 +192,8 @@ def notice_lost_peers(engine: Engine, patience_seconds: float) -> None:
     """Make the server end sessions of lost hosts, and limit how long statements wait for locks."""
     settings = {
         "lock_timeout": int(patience_seconds * 1000),
+        # the changes of a week exceed its threshold, and are read before they would be compiled
+        "jit": "off",
         "tcp_keepalives_idle": KEEPALIVE["keepalives_idle"],
         "tcp_keepalives_interval": KEEPALIVE["keepalives_interval"],
         "tcp_keepalives_count": KEEPALIVE["keepalives_count"],
@@ -200,9 +202,9 @@ def notice_lost_peers(engine: Engine, patience_seconds: float) -> None:
 
     def agree(connection: Any, _record: object) -> None:
         # one round trip to the server in place of seven
-        connection.autocommit = True
+        before, connection.autocommit = connection.autocommit, True
         connection.execute("; ".join(f"SET {name} = {value}" for name, value in settings.items()))
-        connection.autocommit = False
+        connection.autocommit = before
 
     event.listen(engine, "connect", agree)
 
