@@ -64,8 +64,8 @@ def show_table(
     if not safe:
         return
     if not sys.stdout.isatty():
-        for row in (headings, *safe):
-            click.echo("\t".join(cell.replace("\n", " ").replace("\t", " ") for cell in row))
+        # at once: written and flushed one by one, 5,000 lines take a tenth of a command's time
+        click.echo("\n".join("\t".join(map(_on_one_line, row)) for row in (headings, *safe)))
         return
     # imported here, because pipes do not need it: 0.03 s of the 0.6 s of a query
     from rich.console import Console  # noqa: PLC0415 - see above
@@ -91,6 +91,10 @@ def show_table(
     if dropped and is_drop_noted:
         names = ", ".join(dropped)
         click.echo(f"not shown (narrow terminal): {names}", err=True)
+
+
+def _on_one_line(cell: str) -> str:
+    return cell.replace("\n", " ").replace("\t", " ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from ctsync.record.registry.notices import Notice, uncovered
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import counted
 from ctsync.report import summary as words
-from ctsync.report.mail.subject import subject_of, subject_of_trial
+from ctsync.report.mail.subject import subject_of
 from ctsync.report.mail.welcome import heading, in_order, status_of, status_totals
 from ctsync.report.report import (
     Coverage,
@@ -243,17 +243,15 @@ def _trial(
     newest = max(events, key=lambda stored: stored.to_version)
     is_complete = scope.selection.shows_administrative
     changes: tuple[NetChange, ...] = tuple(net_changes(events, administrative=is_complete))
-    nct_id, aside = group.nct_id, _aside(group.aside)
-    shown = group.shown[:room]
-    trial = ReportTrial(
+    nct_id, shown = group.nct_id, group.shown[:room]
+    return ReportTrial(
         number=number,
         nct_id=nct_id,
         title=newest.brief_title or "",
         url=newest.url,
         level=group.level,
-        what=trial_row(changes) if changes else aside,
+        what=trial_row(changes) if changes else _aside(group.aside),
         since_first=since_registration(changes),
-        subject=f"{nct_id} {aside}",
         changes=changes,
         steps=tuple(
             steps_of((*shown, *group.aside), administrative=is_complete, rates=scope.rates)
@@ -269,7 +267,6 @@ def _trial(
         fold=group.fold(scope.selection),
         flags=scope.flags.get(nct_id, ()),
     )
-    return replace(trial, subject=subject_of_trial(trial)) if changes else trial
 
 
 def _heading(newest: StoredEvent, scope: Scope) -> TrialHeading:

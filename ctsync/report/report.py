@@ -161,8 +161,8 @@ class Fold(StrEnum):
 class ReportTrial:
     """One trial with its steps, oldest first.
 
-    `what` and `since_first` are its row in the table; `subject` is a subject line for this trial
-    alone. They describe `changes`, the net changes over the window, worst first.
+    `what` and `since_first` are its row in the table. They describe `changes`, the net changes
+    over the window, worst first.
     `administrative` counts events in `administrative_versions` versions that have no line;
     `command` shows them. `left_out` counts events beyond the size limit. `heading` holds the
     words for the trial; `fold` is set if the trial is shown in one line with others like it.
@@ -177,7 +177,6 @@ class ReportTrial:
     level: Level
     what: str
     since_first: str
-    subject: str
     changes: tuple[NetChange, ...]
     steps: tuple[ReportStep, ...]
     administrative: int

@@ -137,7 +137,7 @@ def with_context(
         shown = shown_context(stored.event, rates, sponsor=stored.lead_sponsor)
         notes = tuple(note for note in shown if note.text not in seen)
         seen.update(note.text for note in notes)
-        yield replace(line, context=notes)
+        yield replace(line, context=notes) if notes else line
 
 
 def item_of(line: ReportLine) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -48,9 +49,10 @@ def make_database(
     *,
     now: datetime,
     versions: int = VERSIONS,
+    years: int = YEARS,
     study: JsonObject | None = None,
 ) -> None:
-    """Fill a new SQLite file: each trial has its versions spread over the five years before `now`.
+    """Fill a new SQLite file: each trial has its versions spread over the years before `now`.
 
     Every trial is followed. Each step has three events, each delivered to the log channel. Bodies
     are packed as ctsync packs them; they are small, or copies of `study` with another id, status
@@ -65,8 +67,9 @@ def make_database(
         _insert(connection, "trials", _trials(trials, now, versions))
         digests: list[bytes] = []
         _insert(connection, "bodies", _bodies(trials, versions, study, digests))
-        _insert(connection, "snapshots", _snapshots(trials, now, versions, digests))
-        _insert(connection, "events", _events(trials, now, versions))
+        spread = _Spread(trials, versions, years, now)
+        _insert(connection, "snapshots", _snapshots(spread, digests))
+        _insert(connection, "events", _events(spread))
         _insert(connection, "deliveries", _deliveries(trials, now, versions))
         _insert(connection, "watches", [_watch(now)])
         _insert(connection, "watched_trials", _watched(trials, now))
@@ -82,16 +85,25 @@ def _insert(connection: sqlite3.Connection, table: str, rows: Any) -> None:
         connection.executemany(statement, [tuple(row.values()) for row in batch])
 
 
-def _when(trial: int, version: int, trials: int, now: datetime, versions: int) -> datetime:
-    """Return when a version was observed. All changes are spread evenly over the years."""
-    if version == 0:
-        return now - timedelta(days=365 * YEARS + 1)
-    steps = versions - 1
-    place = (trial * 7919 + (version - 1) * trials) % (trials * steps)
-    share = place / (trials * steps)
-    # one version per equal part of the years, so that a trial's versions are in order
-    quarter = (version - 1 + share % (1 / steps) * steps) / steps
-    return now - timedelta(days=365 * YEARS) * (1 - quarter) - timedelta(hours=1)
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """Spreads the versions of the trials evenly over the years before `now`."""
+
+    trials: int
+    versions: int
+    years: int
+    now: datetime
+
+    def when(self, trial: int, version: int) -> datetime:
+        """Return when a version was observed."""
+        if version == 0:
+            return self.now - timedelta(days=365 * self.years + 1)
+        steps = self.versions - 1
+        place = (trial * 7919 + (version - 1) * self.trials) % (self.trials * steps)
+        share = place / (self.trials * steps)
+        # one version per equal part of the years, so that a trial's versions are in order
+        part = (version - 1 + share % (1 / steps) * steps) / steps
+        return self.now - timedelta(days=365 * self.years) * (1 - part) - timedelta(hours=1)
 
 
 def _stamp(moment: datetime) -> str:
@@ -176,13 +188,11 @@ def _runs(now: datetime) -> Iterator[dict[str, Any]]:
         }
 
 
-def _snapshots(
-    trials: int, now: datetime, versions: int, digests: list[bytes]
-) -> Iterator[dict[str, Any]]:
-    for trial in range(trials):
-        for version in range(versions):
-            seen = _when(trial, version, trials, now, versions)
-            number = trial * versions + version
+def _snapshots(spread: _Spread, digests: list[bytes]) -> Iterator[dict[str, Any]]:
+    for trial in range(spread.trials):
+        for version in range(spread.versions):
+            seen = spread.when(trial, version)
+            number = trial * spread.versions + version
             yield {
                 "id": number + 1,
                 "nct_id": an_id(trial),
@@ -209,11 +219,11 @@ def _snapshots(
             }
 
 
-def _events(trials: int, now: datetime, versions: int) -> Iterator[dict[str, Any]]:
-    number = 0
-    for trial in range(trials):
+def _events(spread: _Spread) -> Iterator[dict[str, Any]]:
+    number, versions = 0, spread.versions
+    for trial in range(spread.trials):
         for version in range(1, versions):
-            seen = _stamp(_when(trial, version, trials, now, versions))
+            seen = _stamp(spread.when(trial, version))
             before, after = (_STATUSES[min(one, 4)] for one in (version - 1, version))
             for (kind, category, level, path), key in zip(_STEPS, _KEYS, strict=True):
                 number += 1

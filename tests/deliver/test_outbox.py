@@ -16,6 +16,7 @@ from ctsync.deliver.message import Message
 from ctsync.deliver.outbox import LEASE, drain
 from ctsync.errors import Stopped, StoreLocked
 from ctsync.model import Kind, Level, Verdict
+from ctsync.report.mail.subject import subject_of_trial
 from ctsync.report.report import NoChangeReason
 from ctsync.route import Cadence, ChannelKind, Layout, Route
 from ctsync.store.data.outbox import DeliveryState, OutboxWrites
@@ -182,7 +183,7 @@ def test_a_change_outside_a_message_is_never_reported_as_no_update(
             NoChangeReason.ADMINISTRATIVE_ONLY: 1,
             NoChangeReason.NOT_REPORTED: 2,
         }
-        assert report.subject == report.trials[0].subject
+        assert report.subject == subject_of_trial(report.trials[0])
         assert message.window.since == runs[0][1]  # the start of the sync before
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from ctsync.errors import RegistryError
 from ctsync.model import Level, NctId
@@ -84,6 +86,50 @@ def test_a_trial_that_the_newest_run_did_not_request_is_not_counted(
     replay.catalogue.advance()
     make_sync().run([ONE])
     assert reasons(store) == {TWO: "not seen yet in the registry data of 2026-02-03"}
+
+
+@contextmanager
+def recorded() -> Iterator[list[str]]:
+    """Record the statements and transactions of every database."""
+    asked: list[str] = []
+
+    def statement(_connection: object, _cursor: object, text: str, *_more: object) -> None:
+        asked.append(text)
+
+    def begin(_connection: object) -> None:
+        asked.append("a transaction")
+
+    event.listen(Engine, "before_cursor_execute", statement)
+    event.listen(Engine, "begin", begin)
+    try:
+        yield asked
+    finally:
+        event.remove(Engine, "before_cursor_execute", statement)
+        event.remove(Engine, "begin", begin)
+
+
+def test_a_report_on_more_trials_asks_the_database_as_often_in_one_transaction(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    ids = [NctId(f"NCT000001{number:02}") for number in range(6)]
+    watch(store, *ids)
+    publish(replay, *ids)
+    make_sync().run(ids)
+    asked: list[int] = []
+    for changed, status in ((ids[:2], "SUSPENDED"), (ids, "TERMINATED")):
+        replay.catalogue.advance()
+        publish(replay, *changed, overallStatus=status)
+        make_sync().run(ids)
+        since = store.runs.newest_load()
+        with recorded() as statements:
+            found = report_data(
+                store, ReportQuestion(Window(since, datetime(2026, 3, 20, tzinfo=UTC)))
+            )
+        assert len(found.trials) == len(changed)
+        assert statements.count("a transaction") == 1
+        asked.append(len(statements))
+    print(f"{asked[0]} statements for 2 trials, {asked[1]} for 6")
+    assert asked[0] == asked[1]
 
 
 def test_trials_beyond_the_detailed_ones_have_their_changes_but_no_record_facts(

@@ -143,7 +143,7 @@ class Runs:
 
 def latest_runs(store: Store, *, limit: int | None) -> Runs:
     """List the newest runs; all of them if `limit` is None."""
-    return Runs(tuple(store.runs.latest(limit)), store.counts()["runs"])
+    return Runs(tuple(store.runs.latest(limit)), store.runs.count())
 
 
 def one_run(store: Store, run_id: int) -> Run:

@@ -98,7 +98,7 @@ def find_flags(store: Store, question: FlagQuestion, *, today: date) -> FoundFla
             found[head.nct_id] = _flags_of_head(store, head, as_of)
         except (CorruptBody, ValueError):  # a damaged body must not prevent the other rows
             unreadable.append(head.nct_id)
-    found |= _with_day_of_move(store, found, as_of)
+    found |= with_day_of_move(store, found, as_of)
     rows = tuple(
         _row(head.nct_id, flag, title=head.title, sponsor=head.sponsor, as_of=as_of)
         for head in asked
@@ -126,13 +126,23 @@ def _flags_in(
     return _flags_of(orjson.loads(record), first_start, as_of, is_registered=is_registered)
 
 
-def _with_day_of_move(
-    store: Store, found: Mapping[NctId, Sequence[Flag]], as_of: date
-) -> dict[NctId, Sequence[Flag]]:
-    """Return the flags of the trials whose start moved, with the day of the move."""
+def with_day_of_move(
+    store: Store,
+    found: Mapping[NctId, Sequence[Flag]],
+    as_of: date,
+    *,
+    until: Mapping[NctId, int] | None = None,
+) -> dict[NctId, tuple[Flag, ...]]:
+    """Return the flags of the trials whose start moved, with the day of the move.
+
+    `until` gives the last version of each trial to use; by default, all are used.
+    """
     moved = [nct_id for nct_id, flags in found.items() if any(map(_is_move, flags))]
+    last = until or {}
     return {
-        nct_id: [_dated(_known(versions), flag, as_of) for flag in found[nct_id]]
+        nct_id: tuple(
+            _dated(_known(versions[: last.get(nct_id)]), flag, as_of) for flag in found[nct_id]
+        )
         for nct_id, versions in store.versions.of_many(moved).items()
     }
 
@@ -165,17 +175,14 @@ def flags_of_versions(
     return tuple(_dated(known, flag, as_of) for flag in found)
 
 
-def shown_flags_of_versions(
-    known: Sequence[Version], body: JsonObject, *, as_of: date
+def shown_flags_since(
+    first_start: str | None, body: JsonObject, *, as_of: date
 ) -> tuple[Flag, ...]:
-    """Return those of `flags_of_versions` that are shown, in half the time."""
-    return shown_flags(_flags_since_first(known, body, as_of))
+    """Return those flags of a record that are shown; `first_start` is that of the first version.
 
-
-def _flags_since_first(known: Sequence[Version], body: JsonObject, as_of: date) -> tuple[Flag, ...]:
-    """Return the flags of `body`, as if the first version were the one that was registered."""
-    found = _flags_of(body, known[0].key.start_date, as_of, is_registered=True)
-    return tuple(_dated(known, flag, as_of) for flag in found)
+    A start that moved has no day yet: see `with_day_of_move`.
+    """
+    return shown_flags(_flags_of(body, first_start, as_of, is_registered=True))
 
 
 def _flags_of(

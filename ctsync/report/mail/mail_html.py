@@ -16,6 +16,7 @@ from ctsync.record.value_text import counted
 from ctsync.report.html_templates import fill
 from ctsync.report.mail.condense import condensed
 from ctsync.report.mail.links import with_links
+from ctsync.report.mail.subject import subject_of_trial
 from ctsync.report.mail.welcome import ANY_CHANGE, ORDER, heading, more_line, totals_line
 from ctsync.report.report import Fold, Report, ReportTrial
 from ctsync.report.sentences import (
@@ -102,7 +103,7 @@ def _folded(report: Report, fold: Fold) -> Iterator[tuple[str, Sequence[ReportTr
 
 def _heading(report: Report) -> str:
     is_one = len(report.trials) == 1 and report.trials[0].changes and not report.left_out
-    return report.trials[0].subject if is_one else report.headline
+    return subject_of_trial(report.trials[0]) if is_one else report.headline
 
 
 def _filled(*lines: str) -> list[str]:

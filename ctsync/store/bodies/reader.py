@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, NamedTuple
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
     Row,
@@ -36,18 +37,25 @@ class Link(NamedTuple):
     data: bytes
 
 
-def body_chain(digest: str | BindParameter[str]) -> Select[str, int, bytes]:
-    """Select a body and the bodies below it, down to the keyframe, which comes first."""
+def body_chains(wanted: ColumnElement[bool]) -> Select[str, str, int, bytes]:
+    """Select the `wanted` bodies, each with those below it, from its keyframe on.
+
+    Each row has the digest of the body that it is needed for, then the values of a Link.
+    """
     columns = (BODIES.c.digest, BODIES.c.base_digest, BODIES.c.depth, BODIES.c.data)
     chain = (
-        select(*columns, literal(0).label("step"))
-        .where(BODIES.c.digest == digest)
+        select(BODIES.c.digest.label("needed_for"), *columns, literal(0).label("step"))
+        .where(wanted)
         .cte("chain", recursive=True)
     )
-    base = select(*columns, chain.c.step + 1).join(chain, BODIES.c.digest == chain.c.base_digest)
+    base = select(chain.c.needed_for, *columns, chain.c.step + 1).join(
+        chain, BODIES.c.digest == chain.c.base_digest
+    )
     # without the bound, a damaged chain that leads back to itself would never end
-    down = chain.union_all(base.where(chain.c.step < codec.MAX_DEPTH))
-    return select(down.c.digest, down.c.depth, down.c.data).order_by(down.c.step.desc())
+    chains = chain.union_all(base.where(chain.c.step < codec.MAX_DEPTH))
+    return select(chains.c.needed_for, chains.c.digest, chains.c.depth, chains.c.data).order_by(
+        chains.c.needed_for, chains.c.step.desc()
+    )
 
 
 def true_depths(chain: Sequence[Link]) -> list[int]:
@@ -79,9 +87,15 @@ class Dictionaries:
         self._read: dict[int, codec.Dictionary] = {}
 
     @cached_property
-    def _chain(self) -> Select[str, int, bytes]:
+    def _chain(self) -> Select[str, str, int, bytes]:
         """The statement for one body: built once, and only if a body is read."""
-        return body_chain(bindparam("digest", type_=Digest))
+        return body_chains(BODIES.c.digest == bindparam("digest", type_=Digest))
+
+    @cached_property
+    def _chains(self) -> Select[str, str, int, bytes]:
+        """The statement for several bodies."""
+        several = bindparam("digests", type_=Digest, expanding=True)
+        return body_chains(BODIES.c.digest.in_(several))
 
     def find(self, connection: Connection, number: int | None) -> codec.Dictionary | None:
         """Return the dictionary with this number, or None if `number` is None or not stored.
@@ -121,7 +135,7 @@ class Dictionaries:
             pack_digest(digest)
         except ValueError as error:  # another program wrote the digest
             raise CorruptBody(str(error)) from None
-        return [Link(*row) for row in connection.execute(self._chain, {"digest": digest})]
+        return _links(connection.execute(self._chain, {"digest": digest}))
 
     def unpack(self, connection: Connection, chain: Sequence[Link], digest: str) -> bytes:
         """Return the canonical bytes of the last body of a chain, which has this digest.
@@ -137,37 +151,17 @@ class Dictionaries:
 
         A body that is missing or does not match its digest is left out.
         """
-        stored: dict[str, Row[str, str | None, bytes]] = {}
-        wanted = set(filter(is_digest, digests))
-        # without the bound, a damaged chain that leads back to itself would never end
-        for _ in range(codec.MAX_DEPTH + 1):
-            for batch in batches(sorted(wanted)):
-                statement = select(BODIES.c.digest, BODIES.c.base_digest, BODIES.c.data)
-                rows = connection.execute(statement.where(BODIES.c.digest.in_(batch)))
-                stored |= {row.digest: row for row in rows}
-            bases = {row.base_digest for row in stored.values() if row.base_digest is not None}
-            wanted = set(filter(is_digest, bases - stored.keys()))
-            if not wanted:
-                break
         found: dict[str, bytes] = {}
-        for digest in digests:
-            chain = _chain(stored, digest)
-            number = codec.dictionary_of(chain[0]) if chain else None
-            with suppress(CorruptBody):
-                found[digest] = codec.unpack(chain, digest, self.find(connection, number))
+        for batch in batches(sorted(filter(is_digest, digests))):
+            rows = connection.execute(self._chains, {"digests": batch}).all()
+            for digest, of_body in groupby(rows, key=itemgetter(0)):
+                with suppress(CorruptBody):
+                    found[digest] = self.unpack(connection, _links(of_body), digest)
         return found
 
 
-def _chain(stored: Mapping[str, Any], digest: str) -> list[bytes]:
-    """Return a body and those below it, the keyframe first; nothing if one is missing."""
-    chain: list[bytes] = []
-    step: str | None = digest
-    while step is not None and len(chain) <= codec.MAX_DEPTH:
-        if step not in stored:
-            return []
-        chain.append(bytes(stored[step].data))
-        step = stored[step].base_digest
-    return chain[::-1]
+def _links(rows: Iterable[Row[str, str, int, bytes]]) -> list[Link]:
+    return [Link(digest, depth, data) for _, digest, depth, data in rows]
 
 
 class BodyReads(Reads):

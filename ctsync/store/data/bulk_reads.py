@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Select, select
 
 from ctsync.model import NctId, Version
-from ctsync.store.data.versions import version_of
+from ctsync.store.data.versions import VERSIONS, trial_of, version_of
 from ctsync.store.data.watched_trials import trials_of_watch
 from ctsync.store.database.access import BATCH, Reads, batches
 from ctsync.store.database.tables import SNAPSHOTS, TRIALS
@@ -31,11 +30,11 @@ class BulkReads(Reads):
     def versions_by_trial(self, selection: Selection | None = None) -> Iterator[list[Version]]:
         """Iterate over trials in order of ids. Each item is a trial's versions, oldest first."""
         wanted = selection or Selection()
-        versions = select(SNAPSHOTS).order_by(SNAPSHOTS.c.nct_id, SNAPSHOTS.c.position)
+        versions = VERSIONS.order_by(SNAPSHOTS.c.nct_id, SNAPSHOTS.c.position)
         with self._reading() as connection:
             for statement in narrowed(versions, SNAPSHOTS.c.nct_id, wanted):
                 rows = connection.execute(statement.execution_options(yield_per=BATCH))
-                for _, of_trial in groupby(rows, key=attrgetter("nct_id")):
+                for _, of_trial in groupby(rows, key=trial_of):
                     yield [version_of(row, number) for number, row in enumerate(of_trial, start=1)]
 
     def trial_ids(self, selection: Selection | None = None) -> list[NctId]:

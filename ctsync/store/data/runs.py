@@ -73,6 +73,11 @@ class RunReads(Reads):
         with self._reading() as connection:
             return [_run(row) for row in connection.execute(statement.limit(limit))]
 
+    def count(self) -> int:
+        """Count the runs."""
+        with self._reading() as connection:
+            return connection.scalar(select(func.count()).select_from(RUNS)) or 0
+
     def get(self, run_id: int) -> Run | None:
         """Return one run, or None if the id is unknown."""
         statement = select(RUNS).where(RUNS.c.id == run_id)

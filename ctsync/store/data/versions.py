@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, func, select, text
 
@@ -35,7 +36,11 @@ KEY_COLUMNS: Mapping[str, str] = {
 }
 """The column of `snapshots` for each key field. A snapshot also has its own dates."""
 
-_read_key = attrgetter(*KEY_COLUMNS.values())
+_OTHER_COLUMNS = (
+    "id", "nct_id", "registry_version", "source", "state", "digest", "posted", "submitted",
+    "observed", "fetched", "run_id",
+)  # fmt: skip
+
 key_values = attrgetter(*KEY_COLUMNS)
 """Returns the key fields in the order of their columns."""
 
@@ -56,14 +61,20 @@ def newest_digest(nct_id: NctId) -> Select[str]:
     )
 
 
+class VersionPoint(NamedTuple):
+    """A few values of a version: `digest` is None if it has no record."""
+
+    digest: str | None
+    state: State
+    start_date: str | None
+
+
 class VersionReads(Reads):
     """Reads versions."""
 
     def of(self, nct_id: NctId) -> list[Version]:
         """Return every stored version of a trial, oldest first."""
-        statement = (
-            select(SNAPSHOTS).where(SNAPSHOTS.c.nct_id == nct_id).order_by(SNAPSHOTS.c.position)
-        )
+        statement = VERSIONS.where(SNAPSHOTS.c.nct_id == nct_id).order_by(SNAPSHOTS.c.position)
         with self._reading() as connection:
             rows = connection.execute(statement).all()
         return [version_of(row, number) for number, row in enumerate(rows, start=1)]
@@ -71,12 +82,24 @@ class VersionReads(Reads):
     def of_many(self, ids: Sequence[NctId]) -> dict[NctId, list[Version]]:
         """Return every stored version of each trial, oldest first, in the order of the ids."""
         found: dict[NctId, list[Version]] = {nct_id: [] for nct_id in ids}
-        statement = select(SNAPSHOTS).order_by(SNAPSHOTS.c.nct_id, SNAPSHOTS.c.position)
+        statement = VERSIONS.order_by(SNAPSHOTS.c.nct_id, SNAPSHOTS.c.position)
         with self._reading() as connection:
             for batch in batches(ids):
-                for row in connection.execute(statement.where(SNAPSHOTS.c.nct_id.in_(batch))):
-                    versions = found[row.nct_id]
-                    versions.append(version_of(row, len(versions) + 1))
+                rows = connection.execute(statement.where(SNAPSHOTS.c.nct_id.in_(batch))).all()
+                for nct_id, of_trial in groupby(rows, key=trial_of):
+                    found[nct_id] += [version_of(row, n) for n, row in enumerate(of_trial, start=1)]
+        return found
+
+    def points_of_many(self, ids: Sequence[NctId]) -> dict[NctId, list[VersionPoint]]:
+        """Return the same versions of each trial as `of_many`, in a quarter of the time."""
+        found: dict[NctId, list[VersionPoint]] = {nct_id: [] for nct_id in ids}
+        columns = (SNAPSHOTS.c[name] for name in ("nct_id", *VersionPoint._fields))
+        statement = select(*columns).order_by(SNAPSHOTS.c.nct_id, SNAPSHOTS.c.position)
+        with self._reading() as connection:
+            for batch in batches(ids):
+                rows = connection.execute(statement.where(SNAPSHOTS.c.nct_id.in_(batch))).all()
+                for nct_id, digest, state, start in rows:
+                    found[nct_id].append(VersionPoint(digest, State(state), start))
         return found
 
     def earlier_keys(self, nct_id: NctId) -> list[KeyFields]:
@@ -129,22 +152,41 @@ class VersionReads(Reads):
         return digest
 
 
+VERSIONS: Select[Any] = select(
+    *(SNAPSHOTS.c[name] for name in KEY_COLUMNS.values()),
+    *(SNAPSHOTS.c[name] for name in _OTHER_COLUMNS),
+)
+"""Selects what `version_of` reads, in its order."""
+
+_NCT_ID = len(KEY_COLUMNS) + _OTHER_COLUMNS.index("nct_id")
+
+
+def trial_of(row: Row[Any]) -> NctId:
+    """Return the trial of a row of VERSIONS."""
+    return NctId(row[_NCT_ID])
+
+
 def version_of(row: Row[Any], number: int) -> Version:
-    """Return the version in a row of `snapshots`. `number` is its place in the trial, from 1."""
+    """Return the version in a row of VERSIONS. `number` is its place in the trial, from 1."""
+    # by position: access by name takes three times as long for thousands of versions
+    (
+        snapshot_id, nct_id, registry_version, source, state, digest,
+        posted, submitted, observed, fetched, run_id,
+    ) = row[len(KEY_COLUMNS) :]  # fmt: skip
     return Version(
-        snapshot_id=row.id,
-        nct_id=NctId(row.nct_id),
+        snapshot_id=snapshot_id,
+        nct_id=NctId(nct_id),
         version=number,
-        registry_version=row.registry_version,
-        source=Source(row.source),
-        state=State(row.state),
-        digest=row.digest,
-        posted=row.posted,
-        submitted=row.submitted,
-        observed=row.observed,
-        fetched=row.fetched,
-        key=KeyFields(*_read_key(row)),
-        run_id=row.run_id,
+        registry_version=registry_version,
+        source=Source(source),
+        state=State(state),
+        digest=digest,
+        posted=posted,
+        submitted=submitted,
+        observed=observed,
+        fetched=fetched,
+        key=KeyFields(*row[: len(KEY_COLUMNS)]),
+        run_id=run_id,
     )
 
 

@@ -182,9 +182,21 @@ def _refuse_unknown(config: Config, revision: str | None, name: str) -> None:
 
 
 def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
+    if not _has_table(connection, "alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _has_table(connection: Connection, name: str) -> bool:
+    if connection.dialect.name != "postgresql":
+        return inspect(connection).has_table(name)
+    # the inspector joins three tables of the catalog, which took a third of the time to open
+    return connection.scalar(_OID_OF_TABLE, {"name": name}) is not None
+
+
+_OID_OF_TABLE = text(
+    "SELECT to_regclass(quote_ident(current_schema()) || '.' || quote_ident(:name))::oid"
+)
 
 
 # --- PostgreSQL ------------------------------------------------------------------------------
@@ -192,10 +204,7 @@ def _revision(connection: Connection) -> str | None:
 
 def _look_at_server(engine: Engine, name: str) -> DatabaseState:
     with reading(engine, name) as connection:
-        tables = inspect(connection).get_table_names()
-        if not tables:
-            return DatabaseState.NOTHING
-        if MARKS.name in tables:
+        if _has_table(connection, MARKS.name):
             try:
                 if read_mark(connection, APPLICATION) == OURS:
                     return DatabaseState.OURS
@@ -203,6 +212,8 @@ def _look_at_server(engine: Engine, name: str) -> DatabaseState:
                 # a table of that name with other columns is not ours; one that may not be read is
                 if getattr(error.orig, "sqlstate", None) == INSUFFICIENT_PRIVILEGE:
                     raise
+        elif not inspect(connection).get_table_names():
+            return DatabaseState.NOTHING
     raise ForeignDatabase(f"{name} holds tables of another program; give ctsync its own database")
 
 
