@@ -18,8 +18,8 @@ from ctsync.report.words.trial_heading import TrialHeading, heading_of, heading_
 from ctsync.store.store import Store
 
 RECORDS_AT_ONCE = 100
-"""Number of records to read at once: with one statement for each, a report on 1,500 trials took
-twice the time. The largest records have several megabytes."""
+"""Number of records to read at once: with a transaction for each, the data of a report on 1,500
+trials took a third longer. The largest records have several megabytes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,7 +195,7 @@ def notice_lost_peers(engine: Engine, patience_seconds: float) -> None:
     """Make the server end sessions of lost hosts, and limit how long statements wait for locks."""
     settings = {
         "lock_timeout": int(patience_seconds * 1000),
-        # the changes of a week exceed its threshold, and are read before they would be compiled
+        # the planner's cost of reading a week's changes exceeds its threshold: 147,000 of 100,000
         "jit": "off",
         "tcp_keepalives_idle": KEEPALIVE["keepalives_idle"],
         "tcp_keepalives_interval": KEEPALIVE["keepalives_interval"],
