@@ -38,7 +38,7 @@ def test_every_tool_is_listed_with_its_schemas(tools: Tools) -> None:
         assert one.annotations is not None
         assert one.annotations.read_only_hint is True
         assert one.annotations.destructive_hint is False
-        assert f"at most {TOOLS[one.name].limit} rows" in (one.description or "")
+        assert f"at most {TOOLS[one.name].limit} row" in (one.description or "")
         assert f"{MOST_CHARACTERS:,} characters" in (one.description or "")
         assert one.input_schema["additionalProperties"] is False
         assert all("description" in each for each in one.input_schema["properties"].values())
