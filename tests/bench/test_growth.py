@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-import duckdb
 import pytest
 
 from tests.bench.big_database import WATCHED
@@ -112,6 +111,8 @@ def test_the_cost_of_upkeep_after_ten_years(grown: Path, tmp_path: Path) -> None
 
 
 def test_the_cost_of_analyses_of_the_file_and_of_its_dataset(grown: Path, tmp_path: Path) -> None:
+    import duckdb
+
     export = ("export", "parquet", "--output", "set")
     show(export, run(grown, export, tmp_path))
     with (
