@@ -23,7 +23,7 @@ from ctsync.model import NctId, StoredEvent
 from ctsync.record.rules.rules import Thresholds
 from ctsync.route import Route
 from ctsync.store.admin.check import check
-from ctsync.store.database.engine import make_engine, parse_url
+from ctsync.store.database.engine import CACHE_KIB, make_engine, parse_url
 from ctsync.store.store import Store, open_store
 from ctsync.sync.cycle import SyncCycle
 from ctsync.sync.cycle_result import CycleResult
@@ -38,12 +38,14 @@ COMMIT = "COMMIT"
 
 
 @cache
-def engine_of(url: URL, *, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
+def engine_of(
+    url: URL, *, patience_seconds: float = PATIENCE_SECONDS, cache_kib: int = CACHE_KIB
+) -> Engine:
     """Make one engine per database, shared by all that open it, to keep compiled statements.
 
     SQLite does not wait for the disk: no test here simulates a power failure.
     """
-    engine = make_engine(url, patience_seconds=patience_seconds)
+    engine = make_engine(url, patience_seconds=patience_seconds, cache_kib=cache_kib)
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", lambda c, _: c.execute("PRAGMA synchronous = OFF"))
     return engine
