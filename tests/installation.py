@@ -23,7 +23,7 @@ from ctsync.model import NctId, StoredEvent
 from ctsync.record.rules.rules import Thresholds
 from ctsync.route import Route
 from ctsync.store.admin.check import check
-from ctsync.store.database.engine import CACHE_KIB, make_engine, parse_url
+from ctsync.store.database.engine import make_engine, parse_url
 from ctsync.store.store import Store, open_store
 from ctsync.sync.cycle import SyncCycle
 from ctsync.sync.cycle_result import CycleResult
@@ -37,15 +37,21 @@ PATIENCE_SECONDS = 2.0
 COMMIT = "COMMIT"
 
 
+def engine_of(url: URL, **_of_store: float) -> Engine:
+    """Return the one engine of a database, which has the patience and the page cache of the tests.
+
+    Each opening asks for it, with options of its own.
+    """
+    return _engine(url)
+
+
 @cache
-def engine_of(
-    url: URL, *, patience_seconds: float = PATIENCE_SECONDS, cache_kib: int = CACHE_KIB
-) -> Engine:
+def _engine(url: URL) -> Engine:
     """Make one engine per database, shared by all that open it, to keep compiled statements.
 
     SQLite does not wait for the disk: no test here simulates a power failure.
     """
-    engine = make_engine(url, patience_seconds=patience_seconds, cache_kib=cache_kib)
+    engine = make_engine(url, patience_seconds=PATIENCE_SECONDS)
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", lambda c, _: c.execute("PRAGMA synchronous = OFF"))
     return engine
@@ -206,7 +212,7 @@ class Installation:
 
     @contextmanager
     def _hooked(self, hook: Callable[..., None], *names: str) -> Iterator[None]:
-        engine = engine_of(parse_url(self.url), patience_seconds=PATIENCE_SECONDS)
+        engine = engine_of(parse_url(self.url))
         for name in names:
             event.listen(engine, name, hook)
         try:
