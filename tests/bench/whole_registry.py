@@ -5,8 +5,8 @@ two hours on two cores and 30 GB of disk. FOLDER/bulk.zip is made if it is missi
 CTSYNC_BENCH_RECORDS sets another number of records.
 
 A pass is a process of tests.bench.mirroring, which reads the archive and asks no registry. Then one
-record in a hundred changes and a third pass stores a day. 600 trials are followed, 30 of which
-changed.
+record in a hundred changes and a third pass stores a day. 600 trials are followed, of which 30 or
+more changed.
 """
 
 from __future__ import annotations
