@@ -29,10 +29,10 @@ from sqlalchemy import (
 from ctsync.model import NctId
 from ctsync.record.rules.conditions import FieldCondition
 from ctsync.record.rules.record_search import KeyTextCondition, RecordCondition
-from ctsync.store.data.condition_sql import column_of, may_stand_by, meets
 from ctsync.store.data.watched_trials import trials_of_watch
 from ctsync.store.database.access import BATCH, Database, Reads, batches, data_state
 from ctsync.store.database.tables import SNAPSHOTS, TEXT_BODIES, TRIALS
+from ctsync.store.derived.condition_sql import column_of, may_stand_by, meets
 from ctsync.store.derived.indexed_records import IndexedRecords, KeptRecords
 from ctsync.store.derived.searched_versions import (
     STATES,
