@@ -28,6 +28,7 @@ from ctsync.errors import StoreUnavailable
 from ctsync.store.bodies.reader import Dictionaries
 from ctsync.store.database import migrate
 from ctsync.store.database.access import Database, data_state
+from ctsync.store.database.driver_errors import translated_errors
 from ctsync.store.database.engine import (
     CACHE_KIB,
     PATIENCE_SECONDS,
@@ -39,7 +40,6 @@ from ctsync.store.database.engine import (
     parse_url,
     require_writable,
     sqlite_file,
-    translated_errors,
     vacuum_file,
     writing,
 )

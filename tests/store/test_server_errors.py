@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from ctsync.errors import StoreError, StoreUnavailable, StoreUnreachable
-from ctsync.store.database.engine import translated_errors
+from ctsync.store.database.driver_errors import translated_errors
 from ctsync.store.store import open_store
 from tests.conftest import PostgresServer, StillClock
 from tests.faults.database_gate import (

@@ -10,13 +10,13 @@ from pathlib import Path
 from ctsync.errors import StoreUnavailable, UsageError
 from ctsync.files import is_link, is_visible
 from ctsync.store.database import migrate
+from ctsync.store.database.driver_errors import translated_errors
 from ctsync.store.database.engine import (
     connect_file,
     is_read_only,
     make_engine,
     parse_url,
     sqlite_file,
-    translated_errors,
 )
 from ctsync.store.database.wal_chain import commit_link
 

@@ -25,6 +25,7 @@ from ctsync.store.bodies.reader import Dictionaries, is_unused, true_depths
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.database import migrate
 from ctsync.store.database.access import BATCH
+from ctsync.store.database.driver_errors import translated_errors
 from ctsync.store.database.engine import (
     connect_file,
     is_read_only,
@@ -33,7 +34,6 @@ from ctsync.store.database.engine import (
     parse_url,
     reading,
     sqlite_file,
-    translated_errors,
 )
 from ctsync.store.database.tables import (
     BODIES,

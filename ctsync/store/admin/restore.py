@@ -34,12 +34,12 @@ from ctsync.errors import (
 from ctsync.sqlite_url import sqlite_url
 from ctsync.store.admin.check import check
 from ctsync.store.database import migrate
+from ctsync.store.database.driver_errors import translated_errors
 from ctsync.store.database.engine import (
     connect_file,
     parse_url,
     require_writable,
     sqlite_file,
-    translated_errors,
 )
 from ctsync.store.database.lock import writer_lock
 from ctsync.store.database.wal_chain import commit_link, log_of

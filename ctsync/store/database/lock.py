@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ctsync.dates import Clock, format_timestamp, parse_timestamp
 from ctsync.errors import LockHeld, StoreUnavailable
+from ctsync.store.database.driver_errors import translated_errors
 from ctsync.store.database.engine import (
     KEEPALIVE,
     name_of,
@@ -31,7 +32,6 @@ from ctsync.store.database.engine import (
     parse_url,
     require_writable,
     sqlite_file,
-    translated_errors,
 )
 from ctsync.store.database.fencing import new_token
 from ctsync.store.database.tables import APPLICATION_ID

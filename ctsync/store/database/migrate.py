@@ -27,14 +27,13 @@ from ctsync.errors import (
     StoreUnavailable,
 )
 from ctsync.files import absolute, is_visible
+from ctsync.store.database.driver_errors import INSUFFICIENT_PRIVILEGE, translated_errors
 from ctsync.store.database.engine import (
-    INSUFFICIENT_PRIVILEGE,
     make_engine,
     name_of,
     parse_url,
     reading,
     sqlite_file,
-    translated_errors,
     writing,
 )
 from ctsync.store.database.marks import APPLICATION, OURS, add_mark, read_mark

@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import URL, Engine, NullPool, create_engine, event
 
 from ctsync.errors import StoreUnavailable
-from ctsync.store.database.engine import KEEPALIVE, name_of, translated_errors
+from ctsync.store.database.driver_errors import translated_errors
+from ctsync.store.database.engine import KEEPALIVE, name_of
 
 ROUNDS = 25
 """Attempts: other programs may take the sessions of a busy proxy in between."""
