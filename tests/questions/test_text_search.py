@@ -201,8 +201,9 @@ def test_the_count_of_many_results_is_that_of_the_results(
         ["condition~cancer", "eligibility~ecog"], ["condition~cancer", "sponsor~novart"],
         ["condition~cancer", "status=RECRUITING"], ["condition~cancer", "state=gone"],
     )  # fmt: skip
-    second, third = date(2020, 2, 15), date(2020, 3, 15)
-    ways: list[dict[str, Any]] = [{}, {"ever": True}, {"as_of": second}, {"as_of": third}]
+    before, second, third = date(2019, 12, 15), date(2020, 2, 15), date(2020, 3, 15)
+    ways: list[dict[str, Any]] = [{}, {"ever": True}]
+    ways += [{"as_of": day} for day in (before, second, third)]
     ways.append({"newest_id": store.search.newest_id() - 9})
     ways.append({"ever": True, "as_of": third, "newest_id": store.search.newest_id() - 9})
     compared = 0
