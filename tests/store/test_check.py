@@ -97,6 +97,9 @@ def test_an_empty_database_has_no_problems(migrated_url: str) -> None:
     ("damage", "kind", "where"),
     [
         ("UPDATE bodies SET raw_size = raw_size + 1 WHERE depth = 3", "wrong size", "1:"),
+        ("UPDATE bodies SET depth = 0 WHERE depth = 3", "wrong size", "1:"),
+        ("UPDATE bodies SET depth = 32 WHERE depth = 3", "wrong size", "1:"),
+        ("UPDATE bodies SET depth = 1 WHERE depth = 0", "wrong size", "1:"),
         ("UPDATE trials SET head_snapshot_id = 1 WHERE nct_id = :trial", "wrong head", TRIAL),
         ("UPDATE trials SET head_snapshot_id = NULL WHERE nct_id = :trial", "wrong head", TRIAL),
         ("UPDATE trials SET state = 'gone' WHERE nct_id = :trial", "wrong head", TRIAL),
