@@ -5,7 +5,9 @@ from __future__ import annotations
 import resource
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +33,37 @@ def least_in_turn(*measures: Callable[[], float], rounds: int = 5) -> list[float
     """
     taken = [[measure() for measure in measures] for _ in range(rounds + 1)]
     return [min(results) for results in zip(*taken[1:], strict=True)]
+
+
+@dataclass(slots=True)
+class Spent:
+    """The seconds that a block took: by the clock, and on the processors by all its processes."""
+
+    wall: float = 0.0
+    processor: float = 0.0
+
+    def times(self, other: Spent) -> str:
+        """Return both figures as multiples of another's."""
+        return (
+            f"{self.processor / other.processor:.2f} times on the processor and "
+            f"{self.wall / other.wall:.2f} by the clock"
+        )
+
+    def __str__(self) -> str:
+        return f"{self.processor:.1f} s on the processors, {self.wall:.1f} s by the clock"
+
+
+@contextmanager
+def spending() -> Iterator[Spent]:
+    """Measure a block, with the processes that it starts and waits for."""
+    spent, began, before = Spent(), time.perf_counter(), _processor_seconds()
+    yield spent
+    spent.wall, spent.processor = time.perf_counter() - began, _processor_seconds() - before
+
+
+def _processor_seconds() -> float:
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 class Cost(NamedTuple):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +17,7 @@ from typing import Any
 import orjson
 
 from ctsync.registry.archive import Archive, Member, read_member
+from tests.bench.cpu_time import Spent, spending
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -30,21 +30,21 @@ DEFAULT_LEVEL = 3
 Reading = Callable[[Sequence[Any]], Iterator[bytes]]
 
 
-def seconds_of_plain(file: Path, *, level: int | None, processes: int) -> float:
+def cost_of_plain(file: Path, *, level: int | None, processes: int) -> Spent:
     """Measure unzip, parse, sorted dump, SHA-256 and, if a level is given, zstd.
 
     Reads the archive as a mirror reads it.
     """
-    began = time.perf_counter()
-    _work_through(Archive(file).members(), partial(_members, file), level, processes)
-    return time.perf_counter() - began
+    with spending() as spent:
+        _work_through(Archive(file).members(), partial(_members, file), level, processes)
+    return spent
 
 
-def seconds_of_python(file: Path, *, processes: int) -> float:
+def cost_of_python(file: Path, *, processes: int) -> Spent:
     """Measure the same work in plain Python: with zipfile, and zstd at its default level."""
-    began = time.perf_counter()
-    _work_through(_opened(file).namelist(), partial(_entries, file), DEFAULT_LEVEL, processes)
-    return time.perf_counter() - began
+    with spending() as spent:
+        _work_through(_opened(file).namelist(), partial(_entries, file), DEFAULT_LEVEL, processes)
+    return spent
 
 
 def _work_through(

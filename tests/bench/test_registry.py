@@ -25,8 +25,9 @@ from ctsync.record.compare.canonical import key_fields
 from ctsync.store.bodies.codec import BULK_LEVEL
 from ctsync.store.store import open_store
 from ctsync.sync.mirror.workers import cores
+from tests.bench.cpu_time import Spent, spending
 from tests.bench.made_registry import write_archive
-from tests.bench.plain import DEFAULT_LEVEL, seconds_of_plain, seconds_of_python
+from tests.bench.plain import DEFAULT_LEVEL, cost_of_plain, cost_of_python
 
 pytestmark = pytest.mark.bench_registry
 ROOT = Path(__file__).parents[2]
@@ -40,38 +41,43 @@ def compiled() -> None:
     compileall.compile_dir(Path(ctsync.__file__).parent, quiet=1)
 
 
-def mirror(database: Path, archive: Path) -> dict[str, float]:
-    """Mirror in a separate process, to measure its memory; seconds exclude the start of Python."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.mirroring", str(database), str(archive)],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+def mirror(database: Path, archive: Path) -> tuple[dict[str, float], Spent]:
+    """Mirror in a process of its own. Return what it found, and its cost with all its workers.
+
+    The time by the clock is without the start of Python, that on the processors with it.
+    """
+    with spending() as spent:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.bench.mirroring", str(database), str(archive)],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
     found: dict[str, float] = orjson.loads(done.stdout)
-    return found
+    spent.wall = found["seconds"]
+    return found, spent
 
 
 def measure(archive: Path, raw: int, count: int, folder: Path) -> None:
     database, processes = folder / "mirror.db", cores()
-    in_python = seconds_of_python(archive, processes=processes)
-    at_default = seconds_of_plain(archive, level=DEFAULT_LEVEL, processes=processes)
-    with_pack = seconds_of_plain(archive, level=BULK_LEVEL, processes=processes)
-    first = mirror(database, archive)
-    without = seconds_of_plain(archive, level=None, processes=processes)
-    again = mirror(database, archive)
+    in_python = cost_of_python(archive, processes=processes)
+    at_default = cost_of_plain(archive, level=DEFAULT_LEVEL, processes=processes)
+    with_pack = cost_of_plain(archive, level=BULK_LEVEL, processes=processes)
+    first, loading = mirror(database, archive)
+    without = cost_of_plain(archive, level=None, processes=processes)
+    again, checking = mirror(database, archive)
     assert (first["new"], again["same"], again["snapshots"]) == (count, count, count)
     size = database.stat().st_size
     print(
         f"\nmirror: {count:,} records, {raw / count:,.0f} B each, on {processes} cores\n"
         f"  archive {archive.stat().st_size / raw:.1%} of raw (the registry's own: 26.3 %)\n"
-        f"  first load {count / first['seconds']:,.0f}/s, {first['seconds']:.1f} s; that is\n"
-        f"    {first['seconds'] / with_pack:.2f} times unzip, parse, sorted dump, SHA-256 and zstd "
-        f"alone, with the mirror's reader and level {BULK_LEVEL} ({with_pack:.1f} s)\n"
-        f"    {first['seconds'] / in_python:.2f} times the same with Python's zipfile and zstd's "
-        f"default level {DEFAULT_LEVEL} ({in_python:.1f} s)\n"
-        f"    {first['seconds'] / at_default:.2f} times the same with the mirror's reader and "
-        f"zstd's default level ({at_default:.1f} s)\n"
-        f"  second load, unchanged {count / again['seconds']:,.0f}/s, "
-        f"{again['seconds'] / without:.2f} times the same without zstd ({without:.1f} s), "
+        f"  first load {count / loading.wall:,.0f}/s, {loading}; that is\n"
+        f"    {loading.times(with_pack)} of unzip, parse, sorted dump, SHA-256 and zstd "
+        f"alone, with the mirror's reader and level {BULK_LEVEL} ({with_pack})\n"
+        f"    {loading.times(in_python)} of the same with Python's zipfile and zstd's "
+        f"default level {DEFAULT_LEVEL} ({in_python})\n"
+        f"    {loading.times(at_default)} of the same with the mirror's reader and "
+        f"zstd's default level ({at_default})\n"
+        f"  second load, unchanged {count / checking.wall:,.0f}/s, "
+        f"{checking.times(without)} of the same without zstd ({without}), "
         f"{again['written']:.0f} snapshots written\n"
         f"  peak memory {first['peak_mb']:,.0f} MB, then {again['peak_mb']:,.0f} MB, "
         "all processes together\n"
