@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ctsync.errors import UsageError
-from ctsync.export.columns import ColumnType, Row
+from ctsync.export.columns import ColumnType, Row, storable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,12 +40,5 @@ def arrow_table(rows: Iterable[Row], schema: pa.Schema) -> pa.Table:
     """Return rows of typed columns as an Arrow table."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
-    storable = [{name: _storable(value) for name, value in row.items()} for row in rows]
-    return pa.Table.from_pylist(storable, schema=schema)
-
-
-def _storable(value: Any) -> Any:
-    # Arrow rejects lone surrogates
-    if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-8", "backslashreplace").decode()
-    return value
+    cleaned = [{name: storable(value) for name, value in row.items()} for row in rows]
+    return pa.Table.from_pylist(cleaned, schema=schema)

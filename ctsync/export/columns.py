@@ -36,6 +36,13 @@ class ColumnType(StrEnum):
     TIME = "time"
 
 
+def storable(value: Any) -> Any:
+    """Return a value whose text has no lone surrogate, which Arrow and polars reject."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value
+
+
 def dated_columns(name: str) -> dict[str, ColumnType]:
     """Return the three columns of a registry date."""
     return {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
-from ctsync.errors import UsageError
 from ctsync.export.arrow_schema import arrow_schema, arrow_table, require_pyarrow
 from ctsync.export.row_columns import columns_of, values_of
 from ctsync.model import JsonObject
+from ctsync.python.data_frames import pandas_frame, polars_frame
 from ctsync.python.notebook_table import notebook_table
 from ctsync.report.rows.row_json import to_json
 
@@ -76,38 +76,21 @@ class Rows(Sequence[RowT], Generic[RowT]):
         Raises UsageError if pyarrow is missing; `pip install 'ctsync[parquet]'` installs it.
         """
         require_pyarrow("Rows.arrow()")
-        return self._table()
+        schema = arrow_schema(columns_of(self.row_type))
+        return arrow_table(map(values_of, self._rows), schema)
 
     def df(self) -> DataFrame:
-        """Return the rows as a pandas DataFrame.
+        """Return the rows as a pandas DataFrame; raises UsageError if pandas is missing.
 
         Dates are datetime64, and numbers and flags keep their type if values are missing: Int64
-        and boolean. Raises UsageError if pandas or pyarrow is missing.
+        and boolean.
         """
-        require_pyarrow("Rows.df()")
-        try:
-            import pandas as pd  # noqa: PLC0415 - not required, and slow to import
-        except ImportError:
-            raise UsageError("Rows.df() needs pandas: pip install pandas") from None
-        types = {"int64": pd.Int64Dtype(), "bool": pd.BooleanDtype()}
-        frame: DataFrame = self._table().to_pandas(
-            types_mapper=lambda kind: types.get(str(kind)), date_as_object=False
-        )
-        return frame
+        return pandas_frame(map(values_of, self._rows), columns_of(self.row_type))
 
     def pl(self) -> PolarsFrame:
         """Return the rows as a polars DataFrame; raises UsageError if polars is missing."""
-        require_pyarrow("Rows.pl()")
-        try:
-            import polars as pl  # noqa: PLC0415 - not required, and slow to import
-        except ImportError:
-            raise UsageError("Rows.pl() needs polars: pip install polars") from None
-        return pl.DataFrame(self._table())
+        return polars_frame(map(values_of, self._rows), columns_of(self.row_type))
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return the rows as a PyCapsule of the Arrow C stream interface, for other libraries."""
         return self.arrow().__arrow_c_stream__(requested_schema)
-
-    def _table(self) -> Any:
-        schema = arrow_schema(columns_of(self.row_type))
-        return arrow_table(map(values_of, self._rows), schema)

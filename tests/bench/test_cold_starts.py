@@ -27,6 +27,8 @@ from tests.replay.registry_server import ReplayRegistry
 pytestmark = pytest.mark.bench
 SQLALCHEMY = "import sqlalchemy"
 SQLALCHEMY_PANDAS = "import sqlalchemy, pandas"
+WITHOUT_PYARROW = "import sys; sys.modules['pyarrow'] = None; "
+"""Makes the environment one that has pandas alone: pandas imports pyarrow where it is installed."""
 FEW, ALL = 50, 600
 FIRST = 2
 """The first load with nearly all trials: the two before it have few."""
@@ -144,9 +146,11 @@ def test_the_cpu_time_of_a_day_and_of_a_data_frame_among_600_trials(
 
         unit, busy = least_in_turn(partial(place.python_seconds, SQLALCHEMY), sync_again, rounds=3)
         frame = f"import ctsync; ctsync.open('sqlite:///{place.database}').portfolio().df()"
-        bare, framed = least_in_turn(
-            partial(place.python_seconds, SQLALCHEMY_PANDAS), partial(place.python_seconds, frame)
-        )
+        codes = (SQLALCHEMY_PANDAS, frame)
+        costs = least_in_turn(
+            *(partial(place.python_seconds, before + code)
+              for before in ("", WITHOUT_PYARROW) for code in codes)
+        )  # fmt: skip
     print(
         f"\nsync of {ALL} trials, {len(later)} days one by one after {first:%Y-%m-%d}: first "
         f"{taken[0]:.2f} s of CPU time, then least {min(taken[1:]):.2f} s, most "
@@ -154,8 +158,10 @@ def test_the_cpu_time_of_a_day_and_of_a_data_frame_among_600_trials(
         f"({unit:.3f} s) {sum(taken[1:]) / len(later) / unit:.1f} times a day"
     )
     print(f"the day with most changes, {most}: {busy:.2f} s, {busy / unit:.1f} of it")
-    print(f"{SQLALCHEMY_PANDAS}: {bare:.2f} s of CPU time")
-    print(f"{frame.partition(';')[2].strip()}: {framed:.2f} s, {framed / bare:.2f} of it")
+    shown = frame.partition(";")[2].strip()
+    for where, (bare, framed) in (("with", costs[:2]), ("without", costs[2:])):
+        print(f"{where} pyarrow: {SQLALCHEMY_PANDAS}: {bare:.2f} s of CPU time")
+        print(f"{where} pyarrow: {shown}: {framed:.2f} s, {framed / bare:.2f} of it")
 
 
 def test_the_cpu_time_of_the_import_beside_a_bare_interpreter() -> None:

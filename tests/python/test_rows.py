@@ -115,7 +115,6 @@ def test_other_libraries_read_the_rows_through_the_capsule() -> None:
     ("method", "missing", "message"),
     [
         ("arrow", "pyarrow", r"Rows\.arrow\(\) needs pyarrow: pip install 'ctsync\[parquet\]'"),
-        ("df", "pyarrow", r"Rows\.df\(\) needs pyarrow: pip install 'ctsync\[parquet\]'"),
         ("df", "pandas", r"Rows\.df\(\) needs pandas: pip install pandas"),
         ("pl", "polars", r"Rows\.pl\(\) needs polars: pip install polars"),
     ],
@@ -149,23 +148,3 @@ def test_a_notebook_shows_a_bounded_table_and_says_what_it_leaves_out() -> None:
     assert "without a value in these rows: level, count, share, seen, posted, partial" in shown
     assert len(shown) < 20_000
     assert "SampleRow: 0 rows" in ctsync.Rows(SampleRow, [])._repr_html_()
-
-
-@pytest.mark.slow
-def test_data_frames_have_the_types_of_the_columns() -> None:
-    frame = ROWS.df()
-    assert {name: str(kind) for name, kind in frame.dtypes.items()} | {"share": ""} == {
-        "nct_id": "str", "level": "str", "count": "Int64", "share": "", "is_open": "boolean",
-        "day": "datetime64[ms]", "seen": "datetime64[us, UTC]", "posted": "datetime64[ms]",
-        "posted_precision": "str", "posted_text": "str", "partial": "datetime64[ms]",
-        "partial_precision": "str", "partial_text": "str", "value": "str", "names": "str",
-        "inputs": "str",
-    }  # fmt: skip
-    assert frame["count"].sum() == 3
-    assert (frame["posted"] - frame["day"]).dt.days[0] == 59
-
-    polar = ROWS.pl()
-    assert polar.shape == (2, 16)
-    assert str(polar.schema["seen"]) == "Datetime(time_unit='us', time_zone='UTC')"
-    assert str(polar.schema["posted"]) == "Date"
-    assert polar["day"][0] == date(2020, 1, 2)
