@@ -25,7 +25,7 @@ from ctsync.files import is_visible
 from ctsync.text import for_log
 
 if TYPE_CHECKING:
-    from ctsync.config.reader_settings import ReaderSettings
+    from ctsync.config.loading import ReaderSettings
     from ctsync.config.settings import Settings
     from ctsync.record.context import BaseRates
     from ctsync.registry.api import RegistryApi
@@ -55,10 +55,10 @@ class App:
 
     @cached_property
     def reader_settings(self) -> ReaderSettings:
-        """The settings that reading needs: a third of the time of `ctsync history` is saved."""
-        from ctsync.config.reader_settings import read_reader_settings
+        """The settings that reading needs; the other sections may be wrong."""
+        from ctsync.config.loading import load_for_reading
 
-        return read_reader_settings(self.config_path, database_url=self.database_url)
+        return load_for_reading(self.config_path, database_url=self.database_url)
 
     @contextmanager
     def store(self) -> Iterator[Store]:
