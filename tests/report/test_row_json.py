@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from ctsync.dates import PartialDate
 from ctsync.model import MISSING, Level
-from ctsync.report.rows.row_json import dump, schema_of, to_json
+from ctsync.report.rows.row_json import dump, to_json
+from ctsync.report.rows.row_schema import schema_of
 from tests.security.attacks import ATTACKS
 
 NOON_IN_PARIS = datetime(2026, 3, 13, 13, 0, 5, 999_999, tzinfo=timezone(timedelta(hours=1)))
