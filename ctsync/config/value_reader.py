@@ -128,6 +128,8 @@ def _read_plain(held: object, base: Any, kind: Any) -> Any:
 
 def _from_text(kind: type, given: object) -> Any:
     """Make a value of a type that msgspec does not know, such as a path."""
+    if isinstance(given, kind):
+        return given
     if not isinstance(given, str):
         raise TypeError
     return kind(given)

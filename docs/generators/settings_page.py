@@ -98,7 +98,7 @@ def _schema(kind: Any) -> Schema:
     return {"enum": choices} if choices else schema(kind, schema_hook=_own_schema)
 
 
-def _own_schema(kind: type) -> Schema:
+def _own_schema(kind: type) -> dict[str, Any]:
     """Return the schema of a type that msgspec does not know."""
     return {"type": "string", "format": {Path: "path", Secret: "password"}[kind]}
 

@@ -280,7 +280,7 @@ def test_the_file_setting_replaces_the_default_event_log(write):
 def test_settings_are_frozen():
     settings = load(env={})
     with pytest.raises(AttributeError):
-        settings.registry.burst = 9  # type: ignore[misc]  # as a program might
+        settings.registry.burst = 9  # type: ignore[misc]  # a program may try
 
 
 # --- every problem at once --------------------------------------------------------------------

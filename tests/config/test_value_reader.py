@@ -29,12 +29,12 @@ def _without_blanks(text: str) -> str:
     return text.lower()
 
 
-class Part(Section):
+class Part(Section, frozen=True):
     number: Annotated[int, Meta(ge=1, le=9)]
     word: Annotated[str, Check(_without_blanks)] = ""
 
 
-class Whole(Section):
+class Whole(Section, frozen=True):
     part: Part | None = None
     parts: tuple[Part, ...] = ()
     limits: dict[str, Annotated[float, Meta(gt=0)]] = {}  # noqa: RUF012 - msgspec copies it
