@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from ctsync.config.settings import Settings
-from ctsync.config.value_reader import Section, read_section
+from ctsync.config.value_reader import SettingsSection, read_section
 
-SectionType = TypeVar("SectionType", bound=Section)
+SectionType = TypeVar("SectionType", bound=SettingsSection)
 
 
 def given_settings(table: Mapping[str, object]) -> Settings:

@@ -11,7 +11,7 @@ from typing import Any
 from ctsync.config.loading import read_settings
 from ctsync.config.secrets import Location
 from ctsync.config.settings_table import label
-from ctsync.config.value_reader import Section
+from ctsync.config.value_reader import SettingsSection
 from ctsync.config.values import MASK, Secret
 
 
@@ -50,11 +50,11 @@ def _leaves(value: Any, where: Location) -> Iterator[tuple[Location, Any]]:
 def _held(value: Any) -> list[tuple[str | int, Any]]:
     """The settings in a section, a table or a list of sections."""
     match value:
-        case Section():
+        case SettingsSection():
             return [(name, getattr(value, name)) for name in value.__struct_fields__]
         case dict():
             return list(value.items())
-        case tuple() if value and isinstance(value[0], Section):
+        case tuple() if value and isinstance(value[0], SettingsSection):
             return list(enumerate(value))
         case _:
             return []

@@ -12,7 +12,7 @@ from msgspec import Meta, field
 from msgspec.structs import force_setattr
 
 from ctsync.config.paths import default_database_url, default_event_log
-from ctsync.config.value_reader import Section
+from ctsync.config.value_reader import SettingsSection
 from ctsync.config.values import (
     Address,
     ChannelUrl,
@@ -47,7 +47,7 @@ def _port_by_security() -> int:
     return 0  # SmtpSettings replaces it: a default factory cannot see the other settings
 
 
-class DatabaseSettings(Section, frozen=True):
+class DatabaseSettings(SettingsSection, frozen=True):
     """Where the versions are stored."""
 
     url: DatabaseUrl = field(default_factory=default_database_url)
@@ -74,7 +74,7 @@ class DatabaseSettings(Section, frozen=True):
         return f"{type(self).__name__}(url={self.shown_url!r})"
 
 
-class RegistrySettings(Section, frozen=True):
+class RegistrySettings(SettingsSection, frozen=True):
     """The registry and the limits for requests to it."""
 
     url: RegistryUrl = "https://clinicaltrials.gov/api"
@@ -95,7 +95,7 @@ class RegistrySettings(Section, frozen=True):
     """A mail address or web page, sent in the User-Agent, so that the registry can reach you."""
 
 
-class ScheduleSettings(Section, frozen=True):
+class ScheduleSettings(SettingsSection, frozen=True):
     """When the daemon syncs; `interval_minutes`, if set, replaces `cron`."""
 
     cron: Cron = "0 10,13,15 * * 1-5"
@@ -106,7 +106,7 @@ class ScheduleSettings(Section, frozen=True):
     """The time zone of `cron`."""
 
 
-class MirrorSettings(Section, frozen=True):
+class MirrorSettings(SettingsSection, frozen=True):
     """The mirror: how far a daily run looks back, and the days between full scans."""
 
     overlap_days: Annotated[int, Meta(ge=1, le=60)] = 5
@@ -121,7 +121,7 @@ class MirrorSettings(Section, frozen=True):
     """The number of processes that read records. Default: one per core. 0 starts none."""
 
 
-class ReportSettings(Section, frozen=True):
+class ReportSettings(SettingsSection, frozen=True):
     """What reports, pages, mail and JSON show."""
 
     context: bool = True
@@ -130,7 +130,7 @@ class ReportSettings(Section, frozen=True):
     data, or from your own versions if you saved them, and each names its source."""
 
 
-class LogSettings(Section, frozen=True):
+class LogSettings(SettingsSection, frozen=True):
     """The log on stderr, and the log of changes; `events` selects where the changes go."""
 
     format: Literal["text", "json"] = "text"
@@ -145,7 +145,7 @@ class LogSettings(Section, frozen=True):
     """Where each change is logged as one line."""
 
 
-class SmtpSettings(Section, frozen=True, kw_only=True):
+class SmtpSettings(SettingsSection, frozen=True, kw_only=True):
     """The mail server; an empty `password` means that none is set."""
 
     host: Name
@@ -168,7 +168,7 @@ class SmtpSettings(Section, frozen=True, kw_only=True):
             force_setattr(self, "port", _PORTS[self.security])
 
 
-class WatchSettings(Section, frozen=True):
+class WatchSettings(SettingsSection, frozen=True):
     """Trials followed under one name; `rules` are thresholds for this watch only.
 
     `query` holds checked registry parameters by their long names; empty if there is no query.
@@ -198,7 +198,7 @@ class WatchSettings(Section, frozen=True):
         return {**PRESETS[Preset(self.preset)], **self.rules}
 
 
-class RecipientSettings(Section, frozen=True):
+class RecipientSettings(SettingsSection, frozen=True):
     """A person who gets mail; no `watches` means all watches.
 
     An address has one section, so that one person gets one message over all watches.
@@ -222,7 +222,7 @@ class RecipientSettings(Section, frozen=True):
     """Also send a mail on Mondays after a week without changes."""
 
 
-class ChannelSettings(Section, frozen=True):
+class ChannelSettings(SettingsSection, frozen=True):
     """Another channel: an apprise URL, a webhook or a folder; no `watches` means all watches."""
 
     name: Name
@@ -240,7 +240,7 @@ class ChannelSettings(Section, frozen=True):
     """The lowest level to report."""
 
 
-class WebSettings(Section, frozen=True):
+class WebSettings(SettingsSection, frozen=True):
     """Where people read the pages of ctsync; an empty `url` means nowhere."""
 
     url: SiteUrl = ""
@@ -248,14 +248,14 @@ class WebSettings(Section, frozen=True):
     chat messages, report files and the feed link to it. Without it, they link to the registry."""
 
 
-class MonitorSettings(Section, frozen=True):
+class MonitorSettings(SettingsSection, frozen=True):
     """The monitor to ping; an empty `ping_url` means none."""
 
     ping_url: PingUrl = field(default_factory=Secret)
     """A URL to request when a sync starts, succeeds or fails; `env:NAME` for a secret one."""
 
 
-class Settings(Section, frozen=True):
+class Settings(SettingsSection, frozen=True):
     """All settings, checked."""
 
     database: DatabaseSettings = field(default_factory=DatabaseSettings)

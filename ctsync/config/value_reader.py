@@ -33,11 +33,11 @@ class Check:
     check: Callable[[Any], Any]
 
 
-class Section(msgspec.Struct, frozen=True):
+class SettingsSection(msgspec.Struct, frozen=True):
     """Base of the sections of the settings."""
 
 
-_SectionType = TypeVar("_SectionType", bound=Section)
+_SectionType = TypeVar("_SectionType", bound=SettingsSection)
 
 
 class BadValue(Exception):
@@ -93,7 +93,7 @@ def _read_base(held: object, base: Any, kind: Any) -> Any:
         if not isinstance(held, dict):
             raise _wrong("must be a table of keys and values")
         return _read_each((key, one, inner[1]) for key, one in held.items())
-    if isinstance(base, type) and issubclass(base, Section):
+    if isinstance(base, type) and issubclass(base, SettingsSection):
         return read_section(held, base)
     return _read_plain(held, base, kind)
 

@@ -19,7 +19,7 @@ from msgspec.structs import FieldInfo, fields
 from ctsync.config.environment import PREFIX, SHORT_NAMES
 from ctsync.config.error_text import choices_of
 from ctsync.config.settings import Settings
-from ctsync.config.value_reader import Section
+from ctsync.config.value_reader import SettingsSection
 from ctsync.config.values import Secret
 from ctsync.record.rules.rules import Thresholds
 from docs.generators.markdown_text import code, escape, page
@@ -74,7 +74,7 @@ def texts_below_fields(model: type) -> Mapping[str, str]:
     return found
 
 
-def section_models() -> Mapping[str, type[Section]]:
+def section_models() -> Mapping[str, type[SettingsSection]]:
     """Return the class of each section, or of each of its entries; [rules] has none."""
     return {
         field.name: next(one for one in (field.type, *get_args(field.type)) if _is_section(one))
@@ -83,12 +83,12 @@ def section_models() -> Mapping[str, type[Section]]:
     }
 
 
-def _fields(model: type[Section]) -> Mapping[str, FieldInfo]:
+def _fields(model: type[SettingsSection]) -> Mapping[str, FieldInfo]:
     return {field.name: field for field in fields(model)}
 
 
 def _is_section(kind: Any) -> bool:
-    return inspect.isclass(kind) and issubclass(kind, Section)
+    return inspect.isclass(kind) and issubclass(kind, SettingsSection)
 
 
 def _schema(kind: Any) -> Schema:
@@ -119,7 +119,7 @@ def _section(name: str, text: str) -> str:
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def _setting(model: type[Section], key: str, *, in_list: bool, section: str) -> str:
+def _setting(model: type[SettingsSection], key: str, *, in_list: bool, section: str) -> str:
     facts = [f"Type: {type_text(_schema(_fields(model)[key].type), link='', null=False)}"]
     facts += [f"Default: {found}" for found in [_default(model, key)] if found]
     if not in_list:
@@ -144,7 +144,7 @@ def _entry(section: str, key: str, text: str, facts: list[str]) -> str:
     return f"### {code(key)} {{#{section}-{key}}}\n\n{escape(text)}\n\n{listed}"
 
 
-def _default(model: type[Section], key: str) -> str:
+def _default(model: type[SettingsSection], key: str) -> str:
     """Return the default as TOML; empty if it is a rule, which the text explains."""
     field = _fields(model)[key]
     if field.required:

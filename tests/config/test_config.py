@@ -14,7 +14,7 @@ from ctsync.config.loading import load, read_settings
 from ctsync.config.paths import default_config_text, default_database_url
 from ctsync.config.secrets import HIDDEN_KEYS, SECRET_KEYS
 from ctsync.config.settings import Settings, SmtpSettings
-from ctsync.config.value_reader import Section
+from ctsync.config.value_reader import SettingsSection
 from ctsync.config.values import Secret
 from ctsync.errors import ConfigError
 from ctsync.record.rules.rules import Thresholds
@@ -61,12 +61,14 @@ def warnings(path: Path, env: dict[str, str]) -> list[str]:
 # --- the shipped file -------------------------------------------------------------------------
 
 
-def _sections() -> dict[str, type[Section] | None]:
+def _sections() -> dict[str, type[SettingsSection] | None]:
     """Return the class of each section; None for [rules], whose keys are threshold names."""
-    found: dict[str, type[Section] | None] = {}
+    found: dict[str, type[SettingsSection] | None] = {}
     for field in fields(Settings):
         inner = [field.type, *get_args(field.type)]
-        classes = [one for one in inner if isinstance(one, type) and issubclass(one, Section)]
+        classes = [
+            one for one in inner if isinstance(one, type) and issubclass(one, SettingsSection)
+        ]
         found[field.name] = classes[0] if classes else None
     return found
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from ctsync.config.value_reader import BadValue, Check, Section, read_section, read_value
+from ctsync.config.value_reader import BadValue, Check, SettingsSection, read_section, read_value
 from ctsync.config.values import Secret
 
 
@@ -29,12 +29,12 @@ def _without_blanks(text: str) -> str:
     return text.lower()
 
 
-class Part(Section, frozen=True):
+class Part(SettingsSection, frozen=True):
     number: Annotated[int, Meta(ge=1, le=9)]
     word: Annotated[str, Check(_without_blanks)] = ""
 
 
-class Whole(Section, frozen=True):
+class Whole(SettingsSection, frozen=True):
     part: Part | None = None
     parts: tuple[Part, ...] = ()
     limits: dict[str, Annotated[float, Meta(gt=0)]] = {}  # noqa: RUF012 - msgspec copies it
