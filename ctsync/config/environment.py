@@ -45,7 +45,7 @@ def read_environment(env: Mapping[str, str], report: Report) -> Table:
                 keys[key] = text
             else:
                 whole = f"{PREFIX}{section.upper()}"
-                report((section, key), f"set it in {whole}, which holds a list; unset this one")
+                report((section, key), f"cannot be set beside {whole}, which is not a table")
             continue
         try:
             table[section] = orjson.loads(text)

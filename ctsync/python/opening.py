@@ -43,8 +43,9 @@ def open_database(url: PathText | None, *, config: PathText | None, clock: Clock
     settings = load_for_reading(path, database_url=name)
 
     def thresholds() -> Thresholds:
-        # measured: a third of the time of `ctsync.open().changes()`, which needs no thresholds
-        from ctsync.questions.changes.rules import thresholds_in_force  # noqa: PLC0415 - see above
+        from ctsync.questions.changes.rules import (  # noqa: PLC0415 - few programs need thresholds
+            thresholds_in_force,
+        )
 
         return thresholds_in_force(load(path, database_url=name, need_secrets=False))
 

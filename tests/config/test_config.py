@@ -226,7 +226,7 @@ def test_a_problem_in_a_section_written_as_json_names_the_variable_and_the_key()
 
 def test_a_key_beside_a_list_in_the_environment_is_a_problem():
     env = {"CTSYNC_WATCHES": "[]", "CTSYNC_WATCHES__NAME": "mine"}
-    said = "CTSYNC_WATCHES__NAME: set it in CTSYNC_WATCHES, which holds a list; unset this one"
+    said = "CTSYNC_WATCHES__NAME: cannot be set beside CTSYNC_WATCHES, which is not a table"
     assert the_problem(env=env) == said
 
 
