@@ -2,7 +2,7 @@
 """State shared by all commands: settings, store and registry, opened on demand.
 
 Imports are inside the methods, so that a command loads only what it opens. `ctsync --help` takes
-0.1 s to import; settings add 0.17 s, the store 0.33 s, and the registry 0.09 s (measured with
+0.1 s to import; settings add 0.03 s, the store 0.33 s, and the registry 0.09 s (measured with
 -X importtime on two slow cores). Not worthwhile if every command opens all three.
 """
 
