@@ -220,3 +220,16 @@ class Silent:
 def test_a_field_without_a_description_is_refused() -> None:
     with pytest.raises(TypeError, match=r"Silent\.what has no description"):
         schema_of(Silent)
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """A row with a value that JSON does not have."""
+
+    numbers: set[int]
+    """Some numbers."""
+
+
+def test_a_field_without_a_json_form_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"set\[int\] has no JSON form"):
+        schema_of(Odd)
