@@ -15,7 +15,6 @@ from unittest.mock import patch
 from sqlalchemy import URL, Engine, event
 from sqlalchemy.exc import OperationalError
 
-from ctsync.config.settings import Settings
 from ctsync.deliver.message import Message
 from ctsync.deliver.outbox import DrainResult, drain
 from ctsync.deliver.routes import routes_from
@@ -29,6 +28,7 @@ from ctsync.sync.cycle import SyncCycle
 from ctsync.sync.cycle_result import CycleResult
 from ctsync.sync.history.rederive_events import rederive_events
 from tests.fakes import FakeClock
+from tests.given_settings import given_settings
 from tests.offline import OfflineRegistry
 from tests.replay.catalogue import Catalogue
 
@@ -97,7 +97,7 @@ class Installation:
 
     def __post_init__(self) -> None:
         self.registry = OfflineRegistry(self.catalogue)
-        self.settings = Settings.model_validate(
+        self.settings = given_settings(
             {
                 "database": {"url": self.url},
                 "smtp": {"host": "127.0.0.1", "sender": "ctsync@example.org"},

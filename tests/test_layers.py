@@ -41,8 +41,8 @@ VIOLATIONS = {
 }
 # packages that only some commands need, so that `ctsync --help` must not import them
 HEAVY = (
-    "alembic apscheduler css_inline deepdiff fastapi icalendar jinja2 mcp pandas polars pyarrow "
-    "pydantic requests rich sqlalchemy starlette tenacity uvicorn"
+    "alembic apscheduler css_inline deepdiff fastapi icalendar jinja2 mcp msgspec pandas polars "
+    "pyarrow pydantic requests rich sqlalchemy starlette tenacity uvicorn"
 )
 
 

@@ -2,7 +2,7 @@
 """State shared by all commands: settings, store and registry, opened on demand.
 
 Imports are inside the methods, so that a command loads only what it opens. `ctsync --help` takes
-0.1 s to import; settings add 0.17 s, the store 0.33 s, and the registry 0.09 s (measured with
+0.1 s to import; settings add 0.03 s, the store 0.33 s, and the registry 0.09 s (measured with
 -X importtime on two slow cores). Not worthwhile if every command opens all three.
 """
 
@@ -25,7 +25,7 @@ from ctsync.files import is_visible
 from ctsync.text import for_log
 
 if TYPE_CHECKING:
-    from ctsync.config.reader_settings import ReaderSettings
+    from ctsync.config.loading import ReaderSettings
     from ctsync.config.settings import Settings
     from ctsync.record.context import BaseRates
     from ctsync.registry.api import RegistryApi
@@ -55,10 +55,10 @@ class App:
 
     @cached_property
     def reader_settings(self) -> ReaderSettings:
-        """The settings that reading needs: a third of the time of `ctsync history` is saved."""
-        from ctsync.config.reader_settings import read_reader_settings
+        """The settings that reading needs; the other sections may be wrong."""
+        from ctsync.config.loading import load_for_reading
 
-        return read_reader_settings(self.config_path, database_url=self.database_url)
+        return load_for_reading(self.config_path, database_url=self.database_url)
 
     @contextmanager
     def store(self) -> Iterator[Store]:

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, SecretStr
-
 from ctsync.config.loading import read_settings
 from ctsync.config.secrets import Location
 from ctsync.config.settings_table import label
-
-MASK = "***"
+from ctsync.config.value_reader import SettingsSection
+from ctsync.config.values import MASK, Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +29,14 @@ def effective_settings(
 ) -> list[EffectiveSetting]:
     """All settings in force. Raises ConfigError as `load` does, except for missing secrets."""
     env = os.environ if env is None else env
-    settings, origin = read_settings(path, env=env, database_url=database_url, need_secrets=False)
+    settings, source = read_settings(path, env=env, database_url=database_url, need_secrets=False)
     shown = dict(_leaves(settings, ())) | {("database", "url"): settings.database.shown_url}
     if settings.log.events == "file":
         shown["log", "file"] = str(settings.event_log)
-    return [EffectiveSetting(label(where), value, origin(where)) for where, value in shown.items()]
+    return [
+        EffectiveSetting(label(where), value, source.origin(where))
+        for where, value in shown.items()
+    ]
 
 
 def _leaves(value: Any, where: Location) -> Iterator[tuple[Location, Any]]:
@@ -49,11 +50,11 @@ def _leaves(value: Any, where: Location) -> Iterator[tuple[Location, Any]]:
 def _held(value: Any) -> list[tuple[str | int, Any]]:
     """The settings in a section, a table or a list of sections."""
     match value:
-        case BaseModel():
-            return [(name, getattr(value, name)) for name in type(value).model_fields]
+        case SettingsSection():
+            return [(name, getattr(value, name)) for name in value.__struct_fields__]
         case dict():
             return list(value.items())
-        case tuple() if value and isinstance(value[0], BaseModel):
+        case tuple() if value and isinstance(value[0], SettingsSection):
             return list(enumerate(value))
         case _:
             return []
@@ -61,7 +62,7 @@ def _held(value: Any) -> list[tuple[str | int, Any]]:
 
 def _plain(value: Any) -> Any:
     match value:
-        case SecretStr():
+        case Secret():
             return MASK if value else ""
         case Path():
             return str(value)

@@ -1,7 +1,7 @@
 """Settings in the environment: CTSYNC_SECTION__KEY and a few short names.
 
-Reads the environment it is given, never that of the process. environment_variables.py reads the
-other long names, and is imported only if one is set.
+Reads the environment it is given, never that of the process. The names of variables may be
+written in letters of any case.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
+import orjson
+
 from ctsync.config.secrets import Location, Report, Table
+from ctsync.config.settings import Settings
 from ctsync.text import nearest_words
 
 PREFIX = "CTSYNC_"
@@ -18,37 +21,37 @@ SHORT_NAMES = {
     "CTSYNC_REGISTRY_URL": "CTSYNC_REGISTRY__URL",
 }
 _CONFIG = "CTSYNC_CONFIG"
-SECTIONS = frozenset(
-    {
-        "channels", "database", "log", "mirror", "monitor", "recipients", "registry", "reports",
-        "rules", "schedule", "smtp", "watches", "web",
-    }
-)  # fmt: skip
-"""The names of the sections, as Settings has them: importing its models takes 0.3 s."""
+SECTIONS = frozenset(Settings.__struct_fields__)
+"""The names of the sections."""
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 """The files of certificates that requests, curl and Python's ssl use instead of their own."""
 
 
 def read_environment(env: Mapping[str, str], report: Report) -> Table:
-    """The settings in `env`, as a table; skips empty variables."""
-    short = {long: env[name] for name, long in SHORT_NAMES.items() if env.get(name)}
-    mine = {name for name in env if _section_of(name) in SECTIONS}
-    if mine - {*SHORT_NAMES.values()}:
-        from ctsync.config.environment_variables import read_variables  # noqa: PLC0415 - slow to import
+    """The settings in `env`, as a table; skips empty variables and those of other programs.
 
-        return read_variables({**short, **env}, report, prefix=PREFIX)
+    A variable of a section is JSON; one of a key is text, and overrides the key in the section.
+    """
+    held = {name.upper(): text for name, text in env.items() if text}
+    short = {long: held[name] for name, long in SHORT_NAMES.items() if name in held}
     table: Table = {}
-    plain = {name: env[name] for name in SHORT_NAMES.values() if env.get(name)}
-    for name, value in {**short, **plain}.items():
-        section, key = name.removeprefix(PREFIX).lower().split("__")
-        table[section] = {key: value}
+    for name, text in sorted((short | held).items()):  # a section comes before its keys
+        section, nested, key = name.removeprefix(PREFIX).lower().partition("__")
+        if not name.startswith(PREFIX) or section not in SECTIONS:
+            continue
+        if nested:
+            keys = table.setdefault(section, {})
+            if isinstance(keys, dict):
+                keys[key] = text
+            else:
+                whole = f"{PREFIX}{section.upper()}"
+                report((section, key), f"cannot be set beside {whole}, which is not a table")
+            continue
+        try:
+            table[section] = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            report((section,), "must be JSON here; or set one key as CTSYNC_SECTION__KEY")
     return table
-
-
-def _section_of(variable: str) -> str:
-    """The section of a long name, in any case; for other names, no section's name."""
-    upper = variable.upper()
-    return upper.removeprefix(PREFIX).partition("__")[0].lower() if upper.startswith(PREFIX) else ""
 
 
 def variable_of(where: Location, env: Mapping[str, str]) -> str | None:

@@ -1,54 +1,50 @@
-"""Messages about wrong settings: the problem and its correction. Does no I/O.
-
-A message repeats a value only if it cannot be a secret.
-"""
+"""The message about a wrong value of a setting: what it must be. Does no I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import get_args
+from enum import Enum
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel
-from pydantic_core import ErrorDetails
+from msgspec import Meta
 
-from ctsync.config.secrets import HIDDEN_KEYS, SECRET_KEYS, Location
-from ctsync.config.settings import Settings
-from ctsync.text import nearest
-
-# these errors concern a section or a list; the message does not repeat its value
-_SHAPES = {
-    "model_type": "must be a section of settings",
-    "model_attributes_type": "must be a section of settings",
-    "dict_type": "must be a table of keys and values",
-    "tuple_type": "must be a list, in [ ]",
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
+_LIMITS = {
+    "gt": "greater than {}",
+    "ge": "of at least {}",
+    "le": "of at most {}",
+    "max_length": "of at most {} characters",
 }
 
 
-def sentence(error: ErrorDetails) -> str:
-    """The message for one of pydantic's errors."""
-    kind, where = error["type"], error["loc"]
-    if kind == "extra_forbidden":
-        return f"there is no such setting; {nearest(str(where[-1]), _keys_beside(where))}"
-    if kind == "missing":
-        return "is missing"
-    if kind in _SHAPES:
-        return _SHAPES[kind]
-    if kind == "value_error":
-        return str(error["ctx"]["error"])
-    said = error["msg"].replace("Input should be", "must be").replace("String should", "must")
-    given = error["input"]
-    may_be_secret = (where[0], where[-1]) in SECRET_KEYS + HIDDEN_KEYS
-    if may_be_secret or not isinstance(given, str | int | float):
-        return said
-    return f"{said}, not {given!r}"
+def sentence(held: object, kind: Any) -> str:
+    """Return what a value of this type must be, and the wrong value.
+
+    The value is repeated only for numbers, switches and choices: a text may be a secret.
+    """
+    base, *notes = get_args(kind) if get_origin(kind) is Annotated else (kind,)
+    choices = [repr(one) for one in choices_of(base)]
+    if choices:
+        needed = " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1])))
+    else:
+        limits = " and ".join(_limits(notes)).replace(" and of ", " and ")
+        needed = " ".join(filter(None, (_KINDS.get(base, "a text"), limits)))
+    is_repeated = (choices or base in _KINDS) and isinstance(held, str | int | float)
+    return f"must be {needed}, not {held!r}" if is_repeated else f"must be {needed}"
 
 
-def _keys_beside(where: Location) -> Collection[str]:
-    """The known keys in the section of an unknown key."""
-    model: type[BaseModel] = Settings
-    for step in where[:-1]:
-        field = model.model_fields.get(str(step))
-        inner = (field.annotation, *get_args(field.annotation)) if field else ()
-        models = [one for one in inner if isinstance(one, type) and issubclass(one, BaseModel)]
-        model = models[0] if models else model
-    return model.model_fields
+def choices_of(base: Any) -> list[Any]:
+    """Return the values of a choice, in their order; none for other types."""
+    if get_origin(base) is Literal:
+        return list(get_args(base))
+    is_enum = isinstance(base, type) and issubclass(base, Enum)
+    return [one.value for one in base] if is_enum else []
+
+
+def _limits(notes: list[Any]) -> list[str]:
+    return [
+        text.format(f"{limit:g}")
+        for note in notes
+        if isinstance(note, Meta)
+        for name, text in _LIMITS.items()
+        if (limit := getattr(note, name)) is not None
+    ]

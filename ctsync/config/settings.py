@@ -1,4 +1,4 @@
-"""The settings: one frozen model per section, each key with its default and limits. No I/O."""
+"""The settings: one frozen class per section, each key with its default and limits. No I/O."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+from msgspec import Meta, field
+from msgspec.structs import force_setattr
 
 from ctsync.config.paths import default_database_url, default_event_log
+from ctsync.config.value_reader import SettingsSection
 from ctsync.config.values import (
     Address,
     ChannelUrl,
@@ -26,6 +28,7 @@ from ctsync.config.values import (
     QueryParams,
     RegistryUrl,
     Rules,
+    Secret,
     SiteUrl,
     Trial,
     Zone,
@@ -40,22 +43,14 @@ _SMTPUTF8 = (
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
-class _Section(BaseModel):
-    """Base of all sections: frozen, no unknown keys, no values in errors."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        allow_inf_nan=False,
-        str_strip_whitespace=True,
-    )
+def _port_by_security() -> int:
+    return 0  # SmtpSettings replaces it: a default factory cannot see the other settings
 
 
-class DatabaseSettings(_Section):
+class DatabaseSettings(SettingsSection, frozen=True):
     """Where the versions are stored."""
 
-    url: DatabaseUrl = Field(default_factory=default_database_url, repr=False)
+    url: DatabaseUrl = field(default_factory=default_database_url)
     """The database. `sqlite:///` and a path, or `postgresql+psycopg://user@host/name`.
 
     In a path, `?` is written `%3F` and `%` is written `%25`. `?mode=ro` opens the file for reading
@@ -75,21 +70,24 @@ class DatabaseSettings(_Section):
         masked = re.sub(":.*", ":***", user, flags=re.DOTALL)
         return f"{parts.scheme}://{masked}{at}{host}{parts.path}"
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(url={self.shown_url!r})"
 
-class RegistrySettings(_Section):
+
+class RegistrySettings(SettingsSection, frozen=True):
     """The registry and the limits for requests to it."""
 
     url: RegistryUrl = "https://clinicaltrials.gov/api"
     """The base URL of the registry's API, without `/v2`."""
-    requests_per_second: Annotated[float, Field(gt=0, le=10)] = 1.0
+    requests_per_second: Annotated[float, Meta(gt=0, le=10)] = 1.0
     """The highest request rate. The registry's robots.txt asks for one request per second."""
-    burst: Annotated[int, Field(ge=1, le=20)] = 3
+    burst: Annotated[int, Meta(ge=1, le=20)] = 3
     """The number of requests that may follow each other without a pause after an idle time."""
     deadline_seconds: Positive = 60.0
     """The time limit of one request, from the first byte sent to the last byte read."""
     max_megabytes: Positive = 64.0
     """The largest answer that is read, in megabytes after decompression."""
-    retry_seconds: Annotated[float, Field(ge=0)] = 120.0
+    retry_seconds: Annotated[float, Meta(ge=0)] = 120.0
     """How long a failing request is retried before the run continues without it."""
     history_transport: Literal["auto", "requests", "curl"] = "auto"
     """How to fetch the registry history. `auto`: the client that worked last, else the other."""
@@ -97,33 +95,33 @@ class RegistrySettings(_Section):
     """A mail address or web page, sent in the User-Agent, so that the registry can reach you."""
 
 
-class ScheduleSettings(_Section):
+class ScheduleSettings(SettingsSection, frozen=True):
     """When the daemon syncs; `interval_minutes`, if set, replaces `cron`."""
 
     cron: Cron = "0 10,13,15 * * 1-5"
     """When `ctsync daemon` syncs: minute, hour, day, month, weekday."""
-    interval_minutes: Annotated[int, Field(ge=1)] | None = None
+    interval_minutes: Annotated[int, Meta(ge=1)] | None = None
     """Minutes between syncs. If set, `cron` is ignored."""
     timezone: Zone = "UTC"
     """The time zone of `cron`."""
 
 
-class MirrorSettings(_Section):
+class MirrorSettings(SettingsSection, frozen=True):
     """The mirror: how far a daily run looks back, and the days between full scans."""
 
-    overlap_days: Annotated[int, Field(ge=1, le=60)] = 5
+    overlap_days: Annotated[int, Meta(ge=1, le=60)] = 5
     """The number of days before its last run from which the mirror lists updates again."""
-    full_scan_days: Annotated[int, Field(ge=1, le=31)] = 7
+    full_scan_days: Annotated[int, Meta(ge=1, le=31)] = 7
     """Days between full scans, which find changes that updated no date."""
-    download_minutes: Annotated[int, Field(ge=1)] = 60
+    download_minutes: Annotated[int, Meta(ge=1)] = 60
     """The time limit for the bulk download of the first load."""
     folder: FilePath | None = None
     """The folder for the bulk download. Default: the folder of the database."""
-    processes: Annotated[int, Field(ge=0, le=64)] | None = None
+    processes: Annotated[int, Meta(ge=0, le=64)] | None = None
     """The number of processes that read records. Default: one per core. 0 starts none."""
 
 
-class ReportSettings(_Section):
+class ReportSettings(SettingsSection, frozen=True):
     """What reports, pages, mail and JSON show."""
 
     context: bool = True
@@ -132,7 +130,7 @@ class ReportSettings(_Section):
     data, or from your own versions if you saved them, and each names its source."""
 
 
-class LogSettings(_Section):
+class LogSettings(SettingsSection, frozen=True):
     """The log on stderr, and the log of changes; `events` selects where the changes go."""
 
     format: Literal["text", "json"] = "text"
@@ -141,34 +139,36 @@ class LogSettings(_Section):
     """The file for changes. Default: `events.log` beside the database, or in your data folder."""
     max_megabytes: Positive = 10.0
     """The size at which the log file is rotated, in megabytes."""
-    keep: Annotated[int, Field(ge=0, le=1000)] = 5
+    keep: Annotated[int, Meta(ge=0, le=1000)] = 5
     """The number of rotated files to keep."""
     events: Literal["file", "stderr", "off"] = "file"
     """Where each change is logged as one line."""
 
 
-class SmtpSettings(_Section):
+class SmtpSettings(SettingsSection, frozen=True, kw_only=True):
     """The mail server; an empty `password` means that none is set."""
 
     host: Name
     """The name of the mail server."""
     security: Literal["starttls", "tls", "none"] = "starttls"
     """The encryption. Certificates are always checked. Without TLS, no password is sent."""
-    port: Annotated[int, Field(ge=1, le=65535)] = Field(
-        default_factory=lambda read: _PORTS[read.get("security", "starttls")]
-    )
+    port: Annotated[int, Meta(ge=1, le=65535)] = field(default_factory=_port_by_security)
     """The port. Default: 587 with starttls, 465 with tls, 25 with none."""
     username: Line = ""
     """The user name for the login, if the server requires one."""
-    password: SecretStr = SecretStr("")
+    password: Secret = field(default_factory=Secret)
     """The password for the login, as `env:NAME`, `file:/path` or `credential:NAME`."""
     sender: Address
     """The sender of all mail."""
     ca_file: FilePath | None = None
     """A PEM file with the certificates to trust instead of the system's."""
 
+    def __post_init__(self) -> None:
+        if not self.port:
+            force_setattr(self, "port", _PORTS[self.security])
 
-class WatchSettings(_Section):
+
+class WatchSettings(SettingsSection, frozen=True):
     """Trials followed under one name; `rules` are thresholds for this watch only.
 
     `query` holds checked registry parameters by their long names; empty if there is no query.
@@ -180,12 +180,12 @@ class WatchSettings(_Section):
     """NCT ids, or URLs of the trials' pages."""
     org_ids: tuple[Name, ...] = ()
     """Study ids of sponsors and other organisations."""
-    query: QueryParams = {}
+    query: QueryParams = field(default_factory=dict)
     """A registry query: its parameters by their short names."""
     preset: Literal["sponsor", "competitor", "methods"] | None = None
     """Thresholds for your own trials (`sponsor`), for those of others (`competitor`), or for
     research on registration (`methods`). `rules` of the watch override them."""
-    rules: Rules = {}
+    rules: Rules = field(default_factory=dict)
     """Thresholds for this watch only, by the names in [rules]."""
 
     @property
@@ -198,7 +198,7 @@ class WatchSettings(_Section):
         return {**PRESETS[Preset(self.preset)], **self.rules}
 
 
-class RecipientSettings(_Section):
+class RecipientSettings(SettingsSection, frozen=True):
     """A person who gets mail; no `watches` means all watches.
 
     An address has one section, so that one person gets one message over all watches.
@@ -222,7 +222,7 @@ class RecipientSettings(_Section):
     """Also send a mail on Mondays after a week without changes."""
 
 
-class ChannelSettings(_Section):
+class ChannelSettings(SettingsSection, frozen=True):
     """Another channel: an apprise URL, a webhook or a folder; no `watches` means all watches."""
 
     name: Name
@@ -232,7 +232,7 @@ class ChannelSettings(_Section):
     format: Literal["json", "slack", "teams", "discord"] | None = None
     """What a webhook gets. Default: by the URL and the secret. A webhook URL of Slack, Microsoft
     Teams or Discord gets the blocks of that service, and any other `json`."""
-    secret: SecretStr = SecretStr("")
+    secret: Secret = field(default_factory=Secret)
     """The key that signs webhook messages, as `env:NAME`, `file:/path` or `credential:NAME`."""
     watches: tuple[Name, ...] = ()
     """The watches to report to this channel. Default: all watches."""
@@ -240,7 +240,7 @@ class ChannelSettings(_Section):
     """The lowest level to report."""
 
 
-class WebSettings(_Section):
+class WebSettings(SettingsSection, frozen=True):
     """Where people read the pages of ctsync; an empty `url` means nowhere."""
 
     url: SiteUrl = ""
@@ -248,30 +248,23 @@ class WebSettings(_Section):
     chat messages, report files and the feed link to it. Without it, they link to the registry."""
 
 
-class MonitorSettings(_Section):
+class MonitorSettings(SettingsSection, frozen=True):
     """The monitor to ping; an empty `ping_url` means none."""
 
-    ping_url: PingUrl = SecretStr("")
+    ping_url: PingUrl = field(default_factory=Secret)
     """A URL to request when a sync starts, succeeds or fails; `env:NAME` for a secret one."""
 
 
-class Settings(BaseModel):
-    """All settings, checked; `path` is the file they were read from."""
+class Settings(SettingsSection, frozen=True):
+    """All settings, checked."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        allow_inf_nan=False,
-    )
-
-    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
     """Where versions, changes and deliveries are stored."""
     registry: RegistrySettings = RegistrySettings()
     """The registry, and the limits for requests to it."""
     schedule: ScheduleSettings = ScheduleSettings()
     """When `ctsync daemon` syncs."""
-    rules: Rules = {}
+    rules: Rules = field(default_factory=dict)
     """Thresholds that decide the level of a change. A missing threshold has its default."""
     mirror: MirrorSettings = MirrorSettings()
     """The copy of the whole registry that `ctsync mirror` keeps."""
@@ -292,25 +285,16 @@ class Settings(BaseModel):
     monitor: MonitorSettings = MonitorSettings()
     """A monitor that notices if ctsync stops running."""
 
-    _path: Path | None = PrivateAttr(default=None)
-    _warnings: tuple[str, ...] = PrivateAttr(default=())
-
     @property
     def warnings(self) -> Iterator[str]:
         """What a person should know about valid settings: one line each."""
         from ctsync.config.mail_address import read_address  # noqa: PLC0415 - few commands warn
 
-        yield from self._warnings
         for number, one in enumerate(self.recipients, 1):
             if read_address(one.email).needs_smtputf8:
                 yield f"recipients#{number}.email: {_SMTPUTF8}"
         if self.smtp is not None and read_address(self.smtp.sender).needs_smtputf8:
             yield f"smtp.sender: {_SMTPUTF8}"
-
-    @property
-    def path(self) -> Path | None:
-        """The config file that was read, or None."""
-        return self._path
 
     @property
     def event_log(self) -> Path:

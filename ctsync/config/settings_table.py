@@ -1,6 +1,6 @@
 """The settings of one TOML file and the environment as one table, each with its origin.
 
-Does not check the values, and so does not import pydantic.
+Does not check the values.
 """
 
 from __future__ import annotations
@@ -78,9 +78,10 @@ class SettingsTable:
     def origin(self, where: Location) -> str:
         """The origin of a setting: a variable, the option, a line of the file, or default."""
         place = self._place(where)
+        source = place.removesuffix(f", {label(where)}")
         if self.path is None or not place.startswith(f"{self.path}, "):
-            return "default" if place == label(where) else place
-        return place.removesuffix(f", {label(where)}") if _holds(self.in_file, where) else "default"
+            return "default" if place == label(where) else source
+        return source if _holds(self.in_file, where) else "default"
 
     def _read_file(self) -> Table:
         if self.path is None:
@@ -106,7 +107,8 @@ class SettingsTable:
         if where == ("database", "url") and self.database_url is not None:
             return "--database"
         if variable := variable_of(where, self.env):
-            return variable
+            is_part = variable == variable_of(where[:-1], self.env)  # of a section as JSON
+            return f"{variable}, {label(where)}" if is_part else variable
         if self.path is None:
             return label(where)
         line = line_of(self.text, where)
@@ -149,7 +151,7 @@ def _merge(under: Table, over: Table) -> Table:
 def label(where: Location) -> str:
     """The name of a place: registry.url, or watches#2.trials#1, numbered from 1."""
     steps = [f"#{step + 1}" if isinstance(step, int) else f".{step}" for step in where]
-    return "".join(step for step in steps if step != ".[key]").removeprefix(".")
+    return "".join(steps).removeprefix(".")
 
 
 def line_of(text: str, where: Location) -> int | None:

@@ -1,7 +1,7 @@
 """The types of values of settings, each with its check. Does no I/O.
 
-The message of a check is about the value only; loading.py adds its place. No message repeats a
-value that may contain a secret.
+The message of a check is about the value only; value_reader.py adds its place. No message repeats
+a value that may contain a secret.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from msgspec import Meta
 
 from ctsync.config.paths import read_database_url
+from ctsync.config.value_reader import Check
 from ctsync.dates import time_zone
 from ctsync.errors import BadNctId, BadQuery
 from ctsync.files import NO_HOME
@@ -24,6 +25,34 @@ from ctsync.model import NctId
 from ctsync.pasted_url import read_trial
 from ctsync.query import read_query
 from ctsync.text import nearest, nearest_words
+
+MASK = "***"
+"""What is shown of a secret."""
+
+
+class Secret:
+    """A text that prints as stars; false if it is empty."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str = "") -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({MASK if self else ''})"
 
 
 def _one_line(text: str) -> str:
@@ -126,15 +155,15 @@ def _expanded(path: str | Path) -> Path:
         raise ValueError(NO_HOME) from None
 
 
-def _channel_url(secret: SecretStr) -> SecretStr:
-    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://\S", secret.get_secret_value()):
+def _channel_url(secret: Secret) -> Secret:
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://\S", secret.reveal()):
         raise ValueError("must be a URL: https://… for a webhook, or one of apprise's")
     return secret
 
 
-def _ping_url(secret: SecretStr) -> SecretStr:
+def _ping_url(secret: Secret) -> Secret:
     if secret:
-        _web_url(secret.get_secret_value())
+        _web_url(secret.reveal())
     return secret
 
 
@@ -160,20 +189,20 @@ def _query(given: dict[str, object]) -> Mapping[str, str]:
         raise ValueError(str(bad)) from None
 
 
-Line = Annotated[str, AfterValidator(_one_line)]
-Name = Annotated[str, AfterValidator(_name), Field(max_length=100)]
-HttpHeaderText = Annotated[str, AfterValidator(_ascii_line), Field(max_length=200)]
-Address = Annotated[str, AfterValidator(_address)]
-Zone = Annotated[str, AfterValidator(_zone)]
-Cron = Annotated[str, AfterValidator(_cron)]
-ClockTime = Annotated[str, AfterValidator(_clock_time)]
-FilePath = Annotated[Path, AfterValidator(_expanded)]
-Trial = Annotated[NctId, AfterValidator(_trial)]
-Rules = Annotated[dict[str, Annotated[float, Field(ge=0)]], AfterValidator(_thresholds)]
-QueryParams = Annotated[dict[str, Any], AfterValidator(_query)]
-RegistryUrl = Annotated[str, AfterValidator(_registry_url)]
-SiteUrl = Annotated[str, AfterValidator(_site_url)]
-DatabaseUrl = Annotated[str, AfterValidator(read_database_url)]
-ChannelUrl = Annotated[SecretStr, AfterValidator(_channel_url)]
-PingUrl = Annotated[SecretStr, AfterValidator(_ping_url)]
-Positive = Annotated[float, Field(gt=0)]
+Line = Annotated[str, Check(_one_line)]
+Name = Annotated[str, Check(_name), Meta(max_length=100)]
+HttpHeaderText = Annotated[str, Check(_ascii_line), Meta(max_length=200)]
+Address = Annotated[str, Check(_address)]
+Zone = Annotated[str, Check(_zone)]
+Cron = Annotated[str, Check(_cron)]
+ClockTime = Annotated[str, Check(_clock_time)]
+FilePath = Annotated[Path, Check(_expanded)]
+Trial = Annotated[NctId, Check(_trial)]
+Rules = Annotated[dict[str, Annotated[float, Meta(ge=0)]], Check(_thresholds)]
+QueryParams = Annotated[dict[str, Any], Check(_query)]
+RegistryUrl = Annotated[str, Check(_registry_url)]
+SiteUrl = Annotated[str, Check(_site_url)]
+DatabaseUrl = Annotated[str, Check(read_database_url)]
+ChannelUrl = Annotated[Secret, Check(_channel_url)]
+PingUrl = Annotated[Secret, Check(_ping_url)]
+Positive = Annotated[float, Meta(gt=0)]

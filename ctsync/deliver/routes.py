@@ -74,10 +74,10 @@ def channel_kind(channel: ChannelSettings) -> ChannelKind:
 
     A channel with a secret gets signed JSON, which no chat service reads.
     """
-    url = channel.url.get_secret_value()
+    url = channel.url.reveal()
     scheme = urlsplit(url).scheme.lower()
     if scheme in _WEB and channel.format is not None:
         return ChannelKind.WEBHOOK if channel.format == "json" else ChannelKind(channel.format)
-    if not channel.secret.get_secret_value() and (service := chat_service(url)) is not None:
+    if not channel.secret.reveal() and (service := chat_service(url)) is not None:
         return service
     return CHANNEL_OF_SCHEME.get(scheme, ChannelKind.APPRISE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctsync.config.reader_settings import read_reader_settings
+from ctsync.config.loading import load, load_for_reading
 from ctsync.dates import Clock, SystemClock
 from ctsync.python import arguments
 from ctsync.python.arguments import PathText
@@ -40,12 +40,12 @@ def open_database(url: PathText | None, *, config: PathText | None, clock: Clock
     """Open a database as `open` does, with a clock for tests."""
     path = Path(config) if config else None
     name = arguments.database(url)
-    settings = read_reader_settings(path, database_url=name)
+    settings = load_for_reading(path, database_url=name)
 
     def thresholds() -> Thresholds:
-        # measured: a third of the time of `ctsync.open().changes()`, which needs no thresholds
-        from ctsync.config.loading import load  # noqa: PLC0415 - see above
-        from ctsync.questions.changes.rules import thresholds_in_force  # noqa: PLC0415 - see above
+        from ctsync.questions.changes.rules import (  # noqa: PLC0415 - few programs need thresholds
+            thresholds_in_force,
+        )
 
         return thresholds_in_force(load(path, database_url=name, need_secrets=False))
 

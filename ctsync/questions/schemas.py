@@ -15,7 +15,7 @@ from pkgutil import walk_packages
 from ctsync import questions
 from ctsync.errors import UsageError
 from ctsync.model import JsonObject
-from ctsync.report.rows.row_json import schema_of
+from ctsync.report.rows.row_schema import schema_of
 from ctsync.text import nearest
 
 SCHEMA_VERSION = 1

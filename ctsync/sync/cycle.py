@@ -213,7 +213,7 @@ class SyncCycle:
             return None
 
     def _monitor(self) -> Monitor:
-        return Monitor(self.settings.monitor.ping_url.get_secret_value())
+        return Monitor(self.settings.monitor.ping_url.reveal())
 
     @contextmanager
     def _failures_to(self, monitor: Monitor) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The page of the settings, from the settings model and the texts under its fields."""
+"""The page of the settings, from the classes of the settings and the texts under its fields."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ import json
 import textwrap
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args
 
-from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
+from msgspec import NODEFAULT
+from msgspec.json import schema
+from msgspec.structs import FieldInfo, fields
 
 from ctsync.config.environment import PREFIX, SHORT_NAMES
+from ctsync.config.error_text import choices_of
 from ctsync.config.settings import Settings
+from ctsync.config.value_reader import SettingsSection
+from ctsync.config.values import Secret
 from ctsync.record.rules.rules import Thresholds
 from docs.generators.markdown_text import code, escape, page
 from docs.generators.schema_text import Schema, type_text
@@ -43,9 +49,8 @@ file that only its owner may read, or `credential:NAME` for a systemd credential
 
 def settings_page() -> str:
     """Return the page: one part per section, one entry per setting."""
-    kinds = Settings.model_json_schema()["$defs"]
     texts = texts_below_fields(Settings)
-    parts = [_section(name, texts[name], kinds) for name in Settings.model_fields]
+    parts = [_section(name, texts[name]) for name in Settings.__struct_fields__]
     return page("Settings", "Every setting of ctsync.", _INTRODUCTION, *parts)
 
 
@@ -60,8 +65,8 @@ def texts_below_fields(model: type) -> Mapping[str, str]:
                 ast.Expr(value=ast.Constant(value=str(text))),
             ):
                 found[name] = inspect.cleandoc(text)
-    fields = getattr(model, "model_fields", None) or getattr(model, "__dataclass_fields__", {})
-    for name in fields:
+    of_class = getattr(model, "__struct_fields__", None)
+    for name in of_class or getattr(model, "__dataclass_fields__", {}):
         if name not in found:
             raise ValueError(
                 f"{model.__name__}.{name} has no description: write it below the field"
@@ -69,25 +74,37 @@ def texts_below_fields(model: type) -> Mapping[str, str]:
     return found
 
 
-def section_models() -> Mapping[str, type[BaseModel]]:
-    """Return the model of each section, or of each of its entries; [rules] has none."""
-    fields = Settings.model_fields.items()
-    return {name: _model_of(field.annotation) for name, field in fields if name != "rules"}
+def section_models() -> Mapping[str, type[SettingsSection]]:
+    """Return the class of each section, or of each of its entries; [rules] has none."""
+    return {
+        field.name: next(one for one in (field.type, *get_args(field.type)) if _is_section(one))
+        for field in fields(Settings)
+        if field.name != "rules"
+    }
 
 
-def _model_of(annotation: Any) -> type[BaseModel]:
-    """Return the section's model that an annotation such as `tuple[WatchSettings, ...]` holds."""
-    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(
-        part
-        for part in annotation.__args__
-        if inspect.isclass(part) and issubclass(part, BaseModel)
-    )
+def _fields(model: type[SettingsSection]) -> Mapping[str, FieldInfo]:
+    return {field.name: field for field in fields(model)}
 
 
-def _section(name: str, text: str, kinds: Mapping[str, Schema]) -> str:
-    is_list = Settings.model_fields[name].default == ()
+def _is_section(kind: Any) -> bool:
+    return inspect.isclass(kind) and issubclass(kind, SettingsSection)
+
+
+def _schema(kind: Any) -> Schema:
+    """Return the JSON Schema of a value. Choices keep their order, which msgspec does not."""
+    (present, *_) = get_args(kind) if NoneType in get_args(kind) else (kind,)
+    choices = choices_of(present)
+    return {"enum": choices} if choices else schema(kind, schema_hook=_own_schema)
+
+
+def _own_schema(kind: type) -> dict[str, Any]:
+    """Return the schema of a type that msgspec does not know."""
+    return {"type": "string", "format": {Path: "path", Secret: "password"}[kind]}
+
+
+def _section(name: str, text: str) -> str:
+    is_list = _fields(Settings)[name].default == ()
     heading = f"[[{name}]]" if is_list else f"[{name}]"
     parts = [f"## {code(heading)} {{#{name}}}", escape(text)]
     if is_list:
@@ -98,24 +115,12 @@ def _section(name: str, text: str, kinds: Mapping[str, Schema]) -> str:
         parts += [_threshold(*entry) for entry in texts_below_fields(Thresholds).items()]
     else:
         model = section_models()[name]
-        kind = kinds[model.__name__]
-        parts += [
-            _setting(model, key, kind["properties"][key], kinds, in_list=is_list, section=name)
-            for key in model.model_fields
-        ]
+        parts += [_setting(model, key, in_list=is_list, section=name) for key in _fields(model)]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def _setting(
-    model: type[BaseModel],
-    key: str,
-    kind: Schema,
-    kinds: Mapping[str, Schema],
-    *,
-    in_list: bool,
-    section: str,
-) -> str:
-    facts = [f"Type: {type_text(_resolved(kind, kinds), link='', null=False)}"]
+def _setting(model: type[SettingsSection], key: str, *, in_list: bool, section: str) -> str:
+    facts = [f"Type: {type_text(_schema(_fields(model)[key].type), link='', null=False)}"]
     facts += [f"Default: {found}" for found in [_default(model, key)] if found]
     if not in_list:
         facts.append(f"Environment: {variables(section, key)}")
@@ -139,21 +144,15 @@ def _entry(section: str, key: str, text: str, facts: list[str]) -> str:
     return f"### {code(key)} {{#{section}-{key}}}\n\n{escape(text)}\n\n{listed}"
 
 
-def _resolved(kind: Schema, kinds: Mapping[str, Schema]) -> Schema:
-    name = kind.get("$ref", "").rpartition("/")[2]
-    return kinds[name] if name else kind
-
-
-def _default(model: type[BaseModel], key: str) -> str:
+def _default(model: type[SettingsSection], key: str) -> str:
     """Return the default as TOML; empty if it is a rule, which the text explains."""
-    field = model.model_fields[key]
-    if field.is_required():
+    field = _fields(model)[key]
+    if field.required:
         return "none: the setting is required"
-    if field.default is PydanticUndefined:
+    if inspect.isfunction(field.default_factory):
         return ""
-    value = getattr(field.default, "value", field.default)
-    if hasattr(value, "get_secret_value"):
-        value = value.get_secret_value()
+    value = field.default if field.default_factory is NODEFAULT else field.default_factory()
+    value = value.reveal() if isinstance(value, Secret) else getattr(value, "value", value)
     if value is None or value in ((), "", {}):
         return "none"
     return code(json.dumps(value))

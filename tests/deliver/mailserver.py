@@ -19,6 +19,7 @@ from typing import Any
 from aiosmtpd.smtp import SMTP, AuthResult
 
 from ctsync.config.settings import SmtpSettings
+from tests.given_settings import given_section
 
 SENDER = "ctsync <ctsync@example.org>"
 Script = Callable[["Server", str], str | None]
@@ -141,7 +142,7 @@ def running(
 def smtp(port: int, **given: object) -> SmtpSettings:
     """Return the settings of a server on localhost."""
     known = {"host": "127.0.0.1", "port": port, "security": "none", "sender": SENDER}
-    return SmtpSettings.model_validate(known | given)
+    return given_section(SmtpSettings, known | given)
 
 
 async def _stop(listening: asyncio.Server) -> None:

@@ -18,6 +18,7 @@ from ctsync.deliver.message import Message
 from ctsync.report.build import Scope
 from ctsync.route import Route
 from tests.deliver.webserver import web
+from tests.given_settings import given_section
 from tests.report.examples import WINDOW, demo_events
 
 with warnings.catch_warnings():
@@ -35,7 +36,7 @@ MESSAGE = Message("key1", ROUTE, ("demo",), tuple(demo_events()), WINDOW, Scope(
 
 def chat(port: int) -> AppriseChannel:
     url = f"json://user:{TOKEN}@127.0.0.1:{port}/{TOKEN}"
-    return AppriseChannel({}, ChannelSettings.model_validate({"name": "chat", "url": url}))
+    return AppriseChannel({}, given_section(ChannelSettings, {"name": "chat", "url": url}))
 
 
 def test_apprise_sends_subject_and_rows_as_text() -> None:
@@ -71,7 +72,7 @@ def test_the_service_gets_no_credentials_of_netrc(
     monkeypatch.setenv("NETRC", str(netrc))
     with web() as server:
         AppriseChannel(
-            {}, ChannelSettings.model_validate({"name": "chat", "url": f"json{server.url[4:]}"})
+            {}, given_section(ChannelSettings, {"name": "chat", "url": f"json{server.url[4:]}"})
         ).send(MESSAGE)
 
     sent = [got.headers.get("Authorization") for got in server.received]

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from ctsync.config.settings import ChannelSettings, Settings
+from ctsync.config.settings import ChannelSettings
 from ctsync.deliver.channels import apprise as apprise_channel
 from ctsync.deliver.channels import http_post
 from ctsync.deliver.channels.apprise import AppriseChannel
@@ -48,6 +48,7 @@ from ctsync.store.store import Store
 from tests.deliver.desk import ANNA, BERT, ClockAt, Recording, change, keep, refuse
 from tests.deliver.dripserver import Talk, dripping, http, http_body, in_time, silent
 from tests.deliver.webserver import web
+from tests.given_settings import given_section, given_settings
 from tests.registry_fixtures import an_id
 from tests.report.examples import WINDOW, demo_events, stored
 
@@ -57,7 +58,7 @@ ROUTE = Route("webhook:team", "team")
 
 
 def settings(url: str, **given: Any) -> ChannelSettings:
-    return ChannelSettings.model_validate({"name": "team", "url": url, "secret": SECRET} | given)
+    return given_section(ChannelSettings, {"name": "team", "url": url, "secret": SECRET} | given)
 
 
 def message(events: list[StoredEvent] | None = None, key: str = "key1") -> Message:
@@ -582,7 +583,7 @@ def test_a_test_message_says_that_it_is_a_test() -> None:
 
 def test_every_channel_of_the_settings_is_built_without_connecting(tmp_path: Path) -> None:
     made = channels_from(
-        Settings.model_validate(
+        given_settings(
             {
                 "smtp": {"host": "mail.example.org", "sender": "ctsync@example.org"},
                 "recipients": [{"email": "anna@example.org"}],
@@ -597,4 +598,4 @@ def test_every_channel_of_the_settings_is_built_without_connecting(tmp_path: Pat
 
     assert list(made) == ["log", "mail", "webhook:hook", "file:feed", "notify:chat"]
     with pytest.raises(ConfigError, match=r"needs an \[smtp\] section"):
-        channels_from(Settings.model_validate({"recipients": [{"email": "a@example.org"}]}))
+        channels_from(given_settings({"recipients": [{"email": "a@example.org"}]}))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ctsync.config.secret_urls import holds_secret
-from ctsync.config.settings import ChannelSettings, Settings
+from ctsync.config.settings import ChannelSettings
 from ctsync.deliver.channels.channel import channels_from
 from ctsync.deliver.channels.chat import ChatChannel
 from ctsync.deliver.channels.webhook import WebhookChannel
@@ -22,6 +22,7 @@ from ctsync.model import Kind, Level, NctId, StoredEvent
 from ctsync.report.build import Scope
 from ctsync.route import Route
 from tests.deliver.chatserver import CHECKS, chat_service
+from tests.given_settings import given_section, given_settings
 from tests.report.examples import WINDOW, demo_events, event, stored
 from tests.security.attacks import ATTACKS
 
@@ -49,7 +50,7 @@ URLS = {
 
 
 def settings(url: str, **given: Any) -> ChannelSettings:
-    return ChannelSettings.model_validate({"name": "team", "url": url} | given)
+    return given_section(ChannelSettings, {"name": "team", "url": url} | given)
 
 
 def message(events: list[StoredEvent] | None = None) -> Message:
@@ -91,7 +92,7 @@ def test_the_channel_of_a_pasted_url_is_built_from_the_settings() -> None:
         for n, (url, kind) in enumerate(URLS.items())
         if kind != "notify"
     ]
-    built = channels_from(Settings.model_validate({"channels": listed, "log": {"events": "off"}}))
+    built = channels_from(given_settings({"channels": listed, "log": {"events": "off"}}))
     for name, channel in built.items():
         expected = WebhookChannel if name.startswith("webhook") else ChatChannel
         assert isinstance(channel, expected), name

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from ctsync.deliver.channels.email import VERDICT_SECONDS, MailChannel, SmtpLimits
 from ctsync.deliver.channels.mail_message import MOST_BYTES, write_mail
@@ -447,7 +446,7 @@ def login(certificate: Certificate | None, security: str = "starttls") -> dict[s
     return {
         "security": security,
         "username": "ctsync",
-        "password": SecretStr(PASSWORD),
+        "password": PASSWORD,
         "ca_file": certificate.file if certificate else None,
     }
 

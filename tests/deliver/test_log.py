@@ -15,6 +15,7 @@ from ctsync.errors import ConfigError
 from ctsync.model import Kind, StoredEvent
 from ctsync.report.build import Scope
 from ctsync.route import ChannelKind, Layout, Route
+from tests.given_settings import given_section
 from tests.report.examples import WINDOW, demo_events, event, stored
 from tests.security.attacks import ATTACKS
 
@@ -27,7 +28,7 @@ def message(events: list[StoredEvent]) -> Message:
 
 
 def log_to(**settings: object) -> LogChannel:
-    return LogChannel({ChannelKind.LOG: ROUTE}, LogSettings.model_validate(settings))
+    return LogChannel({ChannelKind.LOG: ROUTE}, given_section(LogSettings, settings))
 
 
 def test_events_go_to_stderr_as_readable_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ctsync.config.settings import Settings
 from ctsync.deliver.routes import routes_from
 from ctsync.route import Cadence, Route
+from tests.given_settings import given_settings
 
 
 def test_routes_come_from_recipients_channels_and_the_log() -> None:
-    settings = Settings.model_validate(
+    settings = given_settings(
         {
             "recipients": [{"email": "anna@example.org", "cadence": "weekly"}],
             "channels": [
@@ -41,9 +41,9 @@ def test_every_route_has_context_unless_the_setting_removes_it() -> None:
         "recipients": [{"email": "anna@example.org"}],
         "channels": [{"name": "team", "url": "https://hooks.example.org/x"}],
     }
-    off = Settings.model_validate({**given, "reports": {"context": False}})
+    off = given_settings({**given, "reports": {"context": False}})
 
-    assert [route.context for route in routes_from(Settings.model_validate(given))] == [True] * 3
+    assert [route.context for route in routes_from(given_settings(given))] == [True] * 3
     assert [route.context for route in routes_from(off)] == [False] * 3
 
 

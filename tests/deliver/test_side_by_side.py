@@ -27,6 +27,7 @@ from tests.deliver.desk import ANNA, BERT, ClockAt, Recording, change, keep, ref
 from tests.deliver.dripserver import Talk, dripping, in_time, smtp_greeting, smtp_verdict
 from tests.deliver.mailserver import smtp
 from tests.deliver.webserver import web
+from tests.given_settings import given_section
 from tests.registry_fixtures import an_id
 
 HOOK = Route(ChannelKind.WEBHOOK, "team", layout=Layout.PER_TRIAL, minimum_level=Level.ROUTINE)
@@ -97,7 +98,7 @@ def test_a_mail_server_that_drips_delays_no_webhook(
             ),
             ChannelKind.WEBHOOK: WebhookChannel(
                 {HOOK.recipient: HOOK},
-                ChannelSettings.model_validate({"name": "team", "url": hook_server.url}),
+                given_section(ChannelSettings, {"name": "team", "url": hook_server.url}),
             ),
         }
         begun = time.monotonic()

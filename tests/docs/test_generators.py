@@ -92,7 +92,9 @@ def test_an_option_shows_its_effect_and_its_default() -> None:
 
 
 def settings() -> list[tuple[str, str]]:
-    found = [(name, key) for name, model in section_models().items() for key in model.model_fields]
+    found = [
+        (name, key) for name, model in section_models().items() for key in model.__struct_fields__
+    ]
     return [*found, *(("rules", key) for key in Thresholds.__dataclass_fields__)]
 
 
@@ -105,7 +107,7 @@ def test_every_setting_is_described(section: str, key: str) -> None:
 
 
 def test_every_section_is_described() -> None:
-    assert list(texts_below_fields(Settings)) == list(Settings.model_fields)
+    assert list(texts_below_fields(Settings)) == list(Settings.__struct_fields__)
 
 
 def test_a_setting_without_a_description_is_found() -> None:

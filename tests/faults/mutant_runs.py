@@ -18,7 +18,7 @@ import pytest
 
 IMPORTED_BEFORE = (
     "alembic.command", "alembic.config", "apprise", "css_inline", "deepdiff", "hypothesis",
-    "hypothesis.stateful", "jinja2", "jsonschema", "orjson", "psycopg", "pydantic", "requests",
+    "hypothesis.stateful", "jinja2", "jsonschema", "msgspec", "orjson", "psycopg", "requests",
     "rich.console", "rich.table", "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite", "tenacity", "time_machine",
 )  # fmt: skip

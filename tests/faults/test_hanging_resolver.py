@@ -19,6 +19,7 @@ from ctsync.deliver.monitor import Monitor
 from ctsync.errors import RegistryUnreachable
 from ctsync.registry.http.name_lookup import addresses_of, own_name
 from ctsync.registry.http.transport import Transport
+from tests.given_settings import given_section
 
 HOST = "hanging.test"
 LIMIT = 0.2
@@ -52,8 +53,8 @@ def ping() -> None:
 
 
 def mail(security: str) -> None:
-    settings = SmtpSettings.model_validate(
-        {"host": HOST, "port": 25, "security": security, "sender": "c@example.org"}
+    settings = given_section(
+        SmtpSettings, {"host": HOST, "port": 25, "security": security, "sender": "c@example.org"}
     )
     channel = MailChannel({}, settings, limits=SmtpLimits(reply=LIMIT))
     with pytest.raises(DeliveryError, match="no answer in time"):

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from ctsync.dates import PartialDate
 from ctsync.model import MISSING, Level
-from ctsync.report.rows.row_json import dump, schema_of, to_json
+from ctsync.report.rows.row_json import dump, to_json
+from ctsync.report.rows.row_schema import schema_of
 from tests.security.attacks import ATTACKS
 
 NOON_IN_PARIS = datetime(2026, 3, 13, 13, 0, 5, 999_999, tzinfo=timezone(timedelta(hours=1)))
@@ -219,3 +220,16 @@ class Silent:
 def test_a_field_without_a_description_is_refused() -> None:
     with pytest.raises(TypeError, match=r"Silent\.what has no description"):
         schema_of(Silent)
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """A row with a value that JSON does not have."""
+
+    numbers: set[int]
+    """Some numbers."""
+
+
+def test_a_field_without_a_json_form_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"set\[int\] has no JSON form"):
+        schema_of(Odd)

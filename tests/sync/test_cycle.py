@@ -11,7 +11,6 @@ from unittest.mock import patch
 
 import pytest
 
-from ctsync.config.settings import Settings
 from ctsync.deliver.message import Message
 from ctsync.deliver.routes import routes_from
 from ctsync.errors import RegistryError
@@ -31,6 +30,7 @@ from ctsync.sync.watches.resolve import resolve_file_watches
 from tests.conftest import StillClock
 from tests.deliver.mailserver import running
 from tests.deliver.webserver import web
+from tests.given_settings import given_settings
 from tests.registry_fixtures import an_id, archive_of, publish
 from tests.replay import faults
 from tests.replay.registry_server import ReplayRegistry
@@ -56,7 +56,7 @@ def make_cycle(
 
     def make(**sections: Any) -> SyncCycle:
         given = {"database": {"url": migrated_url}, "log": {"events": "off"}} | sections
-        settings = Settings.model_validate(given)
+        settings = given_settings(given)
         registry = make_sync().registry
         return SyncCycle(settings=settings, store=store, registry=registry, clock=clock)
 

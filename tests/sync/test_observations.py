@@ -31,6 +31,7 @@ from ctsync.sync.result import RunCallbacks, SyncResult
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.deliver.desk import Recording
+from tests.given_settings import given_section
 from tests.registry_fixtures import an_id, make_study, stop_after
 
 MakeSync = Callable[..., TrialPass]
@@ -329,8 +330,8 @@ def test_the_log_has_one_line_for_the_notice(
     route = Route(ChannelKind.LOG, ChannelKind.LOG, layout=Layout.STREAM)
     reprocess(replay)
     (notice,) = make_sync(routes=[route]).run(IDS).notices
-    settings = LogSettings.model_validate(
-        {"events": "file", "file": tmp_path / "events.log", "format": form}
+    settings = given_section(
+        LogSettings, {"events": "file", "file": tmp_path / "events.log", "format": form}
     )
     drain(followed, {ChannelKind.LOG: LogChannel({ChannelKind.LOG: route}, settings)}, clock=clock)
     (line,) = (tmp_path / "events.log").read_text().splitlines()

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from ctsync.config.settings import Settings
 from ctsync.errors import BadAnswer, InQuarantine, RegistryError, RegistryUnreachable
 from ctsync.model import NctId, Verdict
 from ctsync.store.store import Store
 from ctsync.sync.cycle import SyncCycle
 from ctsync.sync.quarantine import MOST_HELD, held_back
 from tests.conftest import StillClock
+from tests.given_settings import given_settings
 from tests.registry_fixtures import an_id, publish
 from tests.replay import faults
 from tests.replay.http_messages import Reply
@@ -40,7 +40,7 @@ def make_cycle(
         with store.unit() as unit:
             unit.watches.add("all")
             unit.watches.add_trials("all", dict.fromkeys(ids), clock.now())
-        settings = Settings.model_validate({"log": {"events": "off"}})
+        settings = given_settings({"log": {"events": "off"}})
         registry = make_sync().registry
         return SyncCycle(settings=settings, store=store, registry=registry, clock=clock)
 

@@ -8,6 +8,7 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import tell
+from ctsync.config.loading import read_settings
 from ctsync.errors import NoDatabase
 
 
@@ -18,12 +19,11 @@ def check(app: App) -> None:
 
     Also reads the secrets that the settings name.
     """
-    app.sends = True
-    settings = app.settings
+    settings, table = read_settings(app.config_path, database_url=app.database_url)
     names: list[str] = []
     with suppress(NoDatabase), app.store() as store:
         names = list(store.watches.origins())
-    for said in (*settings.warnings, *settings.unknown_watches(names)):
+    for said in (*table.warnings(), *settings.warnings, *settings.unknown_watches(names)):
         tell(said)
-    where = settings.path or "environment and defaults; no settings file"
+    where = table.path or "environment and defaults; no settings file"
     tell(f"the settings are valid: {where}")

@@ -13,6 +13,7 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.export.serve import require_web_extra, serve_until_stopped
 from ctsync.cli.output import tell
+from ctsync.config.settings import DatabaseSettings, Settings
 from ctsync.demo.registry import DemoRegistry
 from ctsync.demo.story import INTRODUCTION, TRIAL, settings, steps, studies
 from ctsync.errors import CtsyncError
@@ -77,11 +78,8 @@ def demo(app: App, *, folder: Path | None, serves: bool) -> None:
 
 def _serve(app: App, url: str) -> None:
     """Serve a database as `ctsync serve` does, without the user's settings."""
-    from ctsync.config.settings import DatabaseSettings, Settings  # noqa: PLC0415 - slow to import
-
     app.start_logging()
-    settings = Settings(database=DatabaseSettings(url=url))
-    serve_until_stopped(settings, clock=app.clock)
+    serve_until_stopped(Settings(database=DatabaseSettings(url=url)), clock=app.clock)
 
 
 def _without_settings() -> dict[str, str]:

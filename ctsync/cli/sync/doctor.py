@@ -11,7 +11,7 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell, write_file
 from ctsync.cli.terminal_table import show_table
-from ctsync.config.loading import load
+from ctsync.config.loading import read_settings
 from ctsync.dates import format_timestamp
 from ctsync.errors import ConfigError, CtsyncError, RegistryError, UsageError
 from ctsync.questions.results.setup_rows import AssumptionRow, FindingRow
@@ -147,12 +147,12 @@ def _findings(app: App) -> Iterator[CheckResult]:
 def _look_at_settings(app: App) -> Iterator[CheckResult]:
     """Report every problem of the settings, including secrets that cannot be read."""
     try:
-        settings = load(app.config_path, database_url=app.database_url, need_secrets=True)
+        settings, table = read_settings(app.config_path, database_url=app.database_url)
     except ConfigError as error:
         for problem in error.problems:
             yield wrong("settings", problem, "see: ctsync config check", SETTINGS)
         return
-    where = str(settings.path) if settings.path else "no settings file: environment and defaults"
+    where = str(table.path) if table.path else "no settings file: environment and defaults"
     yield ok("settings", where)
     named: list[str] = []
     # database problems have their own check; opening an older database would upgrade it
@@ -160,7 +160,7 @@ def _look_at_settings(app: App) -> Iterator[CheckResult]:
         if revision_of(settings.database.url) == HEAD_REVISION:
             with open_for_reading(settings.database.url, clock=app.clock) as store:
                 named = [watch.name for watch in store.watches.all()]
-    for said in settings.warnings:
+    for said in (*table.warnings(), *settings.warnings):
         yield warning("settings", said, "see: ctsync config check")
     for said in settings.unknown_watches(named):
         yield warning("settings", said, "see the names: ctsync watch list")

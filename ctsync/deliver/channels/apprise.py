@@ -69,7 +69,7 @@ class AppriseChannel:
     def _run(self, title: str, body: str) -> int:
         """Send in a separate process, and return its exit code."""
         given = {
-            "url": self._settings.url.get_secret_value(),
+            "url": self._settings.url.reveal(),
             "title": title,
             "body": body,
             "seconds": self._seconds,

@@ -57,7 +57,7 @@ class ChatChannel:
         body = orjson.dumps(_WRITERS[self._kind](message.report(), self._site))
         try:
             answer = post(
-                self._url.get_secret_value(),
+                self._url.reveal(),
                 body,
                 {"Content-Type": "application/json"},
                 seconds=self._seconds,

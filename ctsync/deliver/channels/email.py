@@ -284,7 +284,7 @@ class MailChannel:
                 "a password is never sent without TLS",
                 is_channel=True,
             )
-        connection.login(settings.username, settings.password.get_secret_value())
+        connection.login(settings.username, settings.password.reveal())
 
     def close(self) -> None:
         """Send QUIT if the server still answers, and close the connection."""

@@ -44,7 +44,7 @@ class FileChannel:
         self.routes = routes
         self._site = site
         self._name = settings.name
-        self._folder, self._form = read_folder_url(settings.url.get_secret_value(), settings.name)
+        self._folder, self._form = read_folder_url(settings.url.reveal(), settings.name)
 
     def send(self, message: Message) -> str:
         """Write the report of one message, and return a text that names the file."""

@@ -47,11 +47,11 @@ class WebhookChannel:
         """Post one message, and return the status of the answer as text."""
         body = _body(message)
         headers = {"Content-Type": "application/json", "Idempotency-Key": message.key}
-        secret = self._settings.secret.get_secret_value()
+        secret = self._settings.secret.reveal()
         if secret:
             headers[SIGNATURE] = sign(body, secret)
         try:
-            url = self._settings.url.get_secret_value()
+            url = self._settings.url.reveal()
             answer = post(url, body, headers, seconds=self._seconds)
         except NoAnswer as error:
             raise DeliveryError(f"webhook: {error}", is_channel=True) from error

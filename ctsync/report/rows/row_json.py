@@ -1,4 +1,4 @@
-"""The one JSON form of a row type, and the JSON Schema that describes it. Does no I/O.
+"""The one JSON form of a row type, which row_schema.py describes. Does no I/O.
 
 A row is a frozen dataclass whose field names are the keys of its JSON. The text under a field is
 the field's description in the schema. Values are written as follows:
@@ -13,17 +13,13 @@ the field's description in the schema. Values are written as follows:
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
 import re
-import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
 from functools import cache
-from itertools import pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -34,9 +30,6 @@ from ctsync.model import MISSING, JsonObject
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_PARTIAL_DATE = "^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"
 
 # passed through, because orjson would write a PartialDate as an object
 _COMPACT = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -131,51 +124,3 @@ def _plain(value: Any) -> Any:
 
 def _escaped(found: re.Match[str]) -> str:
     return json.dumps(found[0])[1:-1]
-
-
-def schema_of(row_type: type) -> JsonObject:
-    """The JSON Schema (draft 2020-12) of a row type, from its type hints and docstrings.
-
-    The descriptions are read from source files. Raises TypeError for a field without one.
-    """
-    # Imported here: 0.07 s of CPU time, for which a program that only writes rows need not wait.
-    from pydantic import TypeAdapter  # noqa: PLC0415 - see above
-    from pydantic.json_schema import GenerateJsonSchema  # noqa: PLC0415 - see above
-
-    class RowSchema(GenerateJsonSchema):
-        """Pydantic's schema of dataclasses, with the rules of a row added."""
-
-        def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - its signature
-            return False  # a title that repeats the key says nothing
-
-        def dataclass_schema(self, schema: Any) -> JsonObject:
-            if schema["cls"] is PartialDate:
-                described = inspect.getdoc(PartialDate)
-                return {"type": "string", "description": described, "pattern": _PARTIAL_DATE}
-            found = super().dataclass_schema(schema)
-            for name, description in _descriptions(schema["cls"]).items():
-                found["properties"][name]["description"] = description
-            return found | {"additionalProperties": False}
-
-    found = TypeAdapter(row_type).json_schema(mode="serialization", schema_generator=RowSchema)
-    first = {name: found[name] for name in ("title", "description")}
-    return {"$schema": DIALECT, **first, **found}
-
-
-def _descriptions(row_type: type) -> dict[str, str]:
-    """The text under each field of a row type and of the row types that it extends."""
-    found: dict[str, str] = {}
-    for base in reversed(row_type.__mro__[:-1]):
-        (defined,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
-        body = defined.body if isinstance(defined, ast.ClassDef) else []
-        for field, below in pairwise(body):
-            match field, below:
-                case (
-                    ast.AnnAssign(target=ast.Name(id=name)),
-                    ast.Expr(value=ast.Constant(value=str(text))),
-                ):
-                    found[name] = inspect.cleandoc(text)
-    for name in _columns(row_type)[0]:
-        if name not in found:
-            raise TypeError(f"{row_type.__name__}.{name} has no description")
-    return found

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from pydantic import TypeAdapter, ValidationError
-
-from ctsync.config.error_text import sentence
+from ctsync.config.value_reader import BadValue, read_value
 from ctsync.config.values import Name
 from ctsync.errors import BadNctId, UsageError
 from ctsync.pasted_url import is_url, query_of, trial_of
@@ -23,11 +21,9 @@ DEFAULT_WATCH = "default"
 def checked_name(name: str) -> str:
     """Check the name of a watch by the rules of the settings file; raises UsageError."""
     try:
-        return TypeAdapter(Name).validate_python(name.strip())
-    except ValidationError as wrong:
-        (problem,) = wrong.errors()
-        problem["loc"], problem["input"] = ("name",), None  # do not repeat a long name in the error
-        raise UsageError(f"--name: {sentence(problem)}") from None
+        return str(read_value(name, Name))
+    except BadValue as bad:
+        raise UsageError(f"--name: {bad}") from None
 
 
 def split_terms(terms: Iterable[str]) -> tuple[list[str], list[str]]:

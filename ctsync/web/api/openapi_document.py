@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Any
 
 from ctsync.model import JsonObject
-from ctsync.report.rows.row_json import schema_of
+from ctsync.report.rows.row_schema import schema_of
 from ctsync.web.api.address_parameters import FIELDS, Parameter, ParameterType
 from ctsync.web.api.answer_forms import NOTES_HEADER
 from ctsync.web.api.endpoints import ENDPOINTS, ROOT, TRIAL, Endpoint

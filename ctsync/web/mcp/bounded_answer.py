@@ -14,7 +14,8 @@ from ctsync.dates import format_timestamp
 from ctsync.errors import UsageError
 from ctsync.model import JsonObject
 from ctsync.record.value_text import counted
-from ctsync.report.rows.row_json import dump, schema_of, to_json
+from ctsync.report.rows.row_json import dump, to_json
+from ctsync.report.rows.row_schema import schema_of
 from ctsync.text import for_model, shorten
 from ctsync.web.mcp.fact_sources import FactSource
 from ctsync.web.mcp.tool import FactKey, ToolRows

@@ -81,8 +81,8 @@ class ServedSite:
         self._links = Addresses(root, is_served=True)
         self._values = NewestValues()
         self._headings: RecentValues[TrialHeading] = RecentValues(_HEADINGS)
-        shown = settings.model_dump_json()
-        self._fixed = (ctsync.__version__, hashlib.sha256(shown.encode()).hexdigest(), root)
+        shown = hashlib.sha256(repr(settings).encode()).hexdigest()
+        self._fixed = (ctsync.__version__, shown, root)
 
     def answer(self, request: Request, page: Page) -> Response:
         """Answer with a page, 304 if the reader has it, or a page that says what is wrong."""

@@ -24,6 +24,7 @@ from ctsync.web.server.application import create_app
 from ctsync.web.server.gate import Access
 from ctsync.web.server.listen import accepted_hosts, make_server, open_socket
 from tests.conftest import StillClock
+from tests.given_settings import given_settings
 from tests.registry_fixtures import an_id, make_study
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
@@ -71,7 +72,7 @@ def client_of(url: str, access: Access | None = None, **settings: object) -> Tes
     clock = StillClock(NOW)
     app = create_app(
         lambda: open_for_reading(url, clock=clock),
-        Settings.model_validate(settings),
+        given_settings(settings),
         clock=clock,
         access=access,
     )

@@ -1,18 +1,13 @@
-"""The settings of commands that only read are those of all commands, without their models."""
+"""The settings of commands that only read are those of all commands."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from ctsync.config.environment import SECTIONS
-from ctsync.config.loading import load
-from ctsync.config.reader_settings import ReaderSettings, read_reader_settings
-from ctsync.config.settings import Settings
+from ctsync.config.loading import ReaderSettings, load, load_for_reading
 from ctsync.errors import ConfigError
 
 FILES = {
@@ -64,7 +59,7 @@ def test_a_reader_has_the_settings_of_every_command(
 ) -> None:
     path, env = _file(tmp_path, text), {"TRIALS": "sqlite:////srv/secret.db", **variables}
     settings = load(path, env=env, database_url=option, need_secrets=False)
-    assert read_reader_settings(path, env=env, database_url=option) == ReaderSettings(
+    assert load_for_reading(path, env=env, database_url=option) == ReaderSettings(
         settings.database.url, settings.reports.context
     )
 
@@ -75,34 +70,18 @@ def test_a_reader_reports_what_is_wrong_as_every_command_does(text: str, tmp_pat
     with pytest.raises(ConfigError) as wanted:
         load(path, env={}, need_secrets=False)
     with pytest.raises(ConfigError) as found:
-        read_reader_settings(path, env={})
+        load_for_reading(path, env={})
     assert found.value.problems == wanted.value.problems
 
 
 def test_a_misspelt_variable_is_reported(tmp_path: Path) -> None:
     path, env = _file(tmp_path, ""), {"CTSYNC_DATABSE__URL": "sqlite:///a.db"}
     with pytest.raises(ConfigError, match="CTSYNC_DATABSE__URL"):
-        read_reader_settings(path, env=env)
+        load_for_reading(path, env=env)
 
 
 def test_a_wrong_mail_server_stops_no_reader(tmp_path: Path) -> None:
     path = _file(tmp_path, '[database]\nurl = "sqlite:////srv/a.db"\n[smtp]\nport = 0\n')
-    assert read_reader_settings(path, env={}).database_url == "sqlite:////srv/a.db"
+    assert load_for_reading(path, env={}).database_url == "sqlite:////srv/a.db"
     with pytest.raises(ConfigError, match=r"smtp\.port"):
         load(path, env={}, need_secrets=False)
-
-
-def test_the_names_of_the_sections_are_those_of_the_models() -> None:
-    assert set(Settings.model_fields) == SECTIONS
-
-
-def test_a_reader_does_not_import_pydantic(tmp_path: Path) -> None:
-    path = _file(tmp_path, FILES["a path beside the file"])
-    code = (
-        "import sys\nfrom pathlib import Path\n"
-        "from ctsync.config.reader_settings import read_reader_settings\n"
-        f"read_reader_settings(Path({str(path)!r}), env={{}})\n"
-        "print('pydantic' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False"]
