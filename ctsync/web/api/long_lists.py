@@ -1,4 +1,4 @@
-"""The lists that may have very many rows, page by page: changes, the portfolio and `find`."""
+"""The lists that may have very many rows, page by page: changes, portfolio, `find` and runs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ctsync.questions.changes.filters import (
     parse_phase,
     parse_word,
 )
+from ctsync.questions.operation.runs import latest_runs, run_row
 from ctsync.questions.portfolio.base_rates import rates_in_use
 from ctsync.questions.portfolio.find import (
     FindQuestion,
@@ -123,6 +124,28 @@ def find_page(asked: Asked) -> Page:
     last = rows[-1]
     following = [question.newest_id, total, listed, last.nct_id, last.from_version]
     return Page(rows, total, following, notes)
+
+
+def runs_page(asked: Asked) -> Page:
+    """Return a page of the runs, newest first; rows have the content of now.
+
+    The place of the next page names the last run, and the number of runs at the first page.
+    """
+    total, before = _run_place(asked.place)
+    found = latest_runs(asked.store, limit=asked.most + 1, before=before)
+    shown, now = found.runs[: asked.most], asked.clock.now()
+    total = found.total if total is None else total
+    following = [total, shown[-1].id] if len(found.runs) > len(shown) else None
+    return Page([run_row(run, now) for run in shown], total, following)
+
+
+def _run_place(place: Place | None) -> tuple[int | None, int | None]:
+    if place is None:
+        return None, None
+    match place:
+        case [int(total), int(before)] if 0 <= before <= LARGEST_ID:
+            return total, before
+    raise damaged_cursor()
 
 
 def _find_question(asked: Asked, place: _FindPlace) -> FindQuestion:
