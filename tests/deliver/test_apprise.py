@@ -52,7 +52,7 @@ def test_apprise_sends_subject_and_rows_as_text() -> None:
 
 
 def test_text_from_the_registry_mentions_nobody_and_a_long_one_becomes_several_messages() -> None:
-    """Mattermost reads Markdown and @all in every text, and takes 4,000 characters."""
+    """Rocket.Chat reads Markdown and @all in every text, and takes 1,000 characters."""
     attack = "@all @here <!channel> [our trial](https://attacker.example) " + "x " * 500
     events = [
         stored(
@@ -63,16 +63,16 @@ def test_text_from_the_registry_mentions_nobody_and_a_long_one_becomes_several_m
     ]  # fmt: skip
     message = Message("key1", ROUTE, ("demo",), tuple(events), WINDOW, Scope("demo", 4), dict)
     with web() as server:
-        url = f"mmost://{server.url.partition('//')[2]}/{'3' * 32}"
+        url = f"rocket://{'a' * 24}/{'b' * 24}@{server.url.partition('//')[2]}/%23trials"
         settings = ChannelSettings.model_validate({"name": "chat", "url": url})
         AppriseChannel({}, settings).send(message)
     texts = [json.loads(got.body)["text"] for got in server.received]
     print(f"apprise: {len(texts)} messages of {[len(text) for text in texts]} characters")
     assert len(texts) > 1
-    assert max(map(len, texts)) <= 4_000
-    shown = "".join(texts)
+    assert max(map(len, texts)) <= 1_000
+    shown = "".join("".join(texts).split())  # a text is cut at a blank
     assert [f"NCT{n:08}" in shown for n in (1, 10)] == [True, True]
-    assert "20 more of 30 trials" in shown
+    assert "20moreof30trials" in shown
     assert "all" in shown
     assert re.findall(r"@(?:all|here)|<!|\]\(", shown) == []
 
