@@ -55,8 +55,9 @@ def wanted(chance: random.Random) -> Iterator[tuple[str, str]]:
     """Yield addresses of pages and of the API in turn."""
     for page, address in addresses(chance):
         yield page, address
-        path = chance.choice(API).format(nct=an_id(chance.randrange(1, TRIALS)))
-        yield f"api {path.split('?')[0].rpartition('/')[2]}", path
+        api = chance.choice(API)
+        path = api.format(nct=an_id(chance.randrange(1, TRIALS)))
+        yield f"api {api.partition('?')[0].removeprefix('/api/v1')}", path
 
 
 def read_until(
