@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
 import pytest
 from sqlalchemy.pool import QueuePool
@@ -37,7 +38,10 @@ def test_every_error_of_a_busy_file_is_one_that_passes(code: str) -> None:
 
 
 def test_a_pool_without_a_free_connection_is_busy_and_not_broken() -> None:
-    pool = QueuePool(lambda: sqlite3.connect(":memory:"), pool_size=1, max_overflow=0, timeout=0.01)
+    def connect() -> Any:
+        return sqlite3.connect(":memory:")
+
+    pool = QueuePool(connect, pool_size=1, max_overflow=0, timeout=0.01)
     held = pool.connect()
     in_use = pytest.raises(StoreBusy, match="all connections are in use")
     with in_use, translated_errors("the database"):

@@ -128,10 +128,10 @@ def test_connections_above_the_limit_are_refused_and_the_others_are_served(
 def test_behind_a_proxy_a_client_is_the_last_address_of_x_forwarded_for(
     filled: str, first: str, second: str, *, is_shared: bool
 ) -> None:
+    clock = StillClock(NOW)
     for access, shared in ((Access(is_behind_proxy=True), is_shared), (Access(), True)):
-        clock = StillClock(NOW)
         app = create_app(
-            lambda clock=clock: open_for_reading(filled, clock=clock),
+            lambda: open_for_reading(filled, clock=clock),
             Settings(),
             clock=clock,
             access=access,
