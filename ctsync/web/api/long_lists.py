@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import islice
 from typing import Any, NamedTuple
@@ -77,14 +78,20 @@ def changes_page(asked: Asked) -> Page:
 def trials_page(asked: Asked) -> Page:
     """Return a page of the portfolio.
 
-    The order is that of the first page; the rows have the content of now. A trial that is no longer
-    followed has no row.
+    The order is that of the first page; the rows have the content of now, or of up to a minute ago
+    while a run is under way. A trial that is no longer followed has no row.
     """
     as_of = flag_day(asked.store, asked.clock.now().date())
-    index = asked.kept.portfolio(
-        asked.state, as_of, lambda: PortfolioIndex(read_portfolio(asked.store, as_of=as_of))
+    revision = asked.store.revisions.now()
+    is_writing = revision.run and revision.finished is None
+    kept = asked.kept.portfolio(
+        asked.state,
+        as_of,
+        lambda: PortfolioIndex(read_portfolio(asked.store, as_of=as_of)),
+        run=(revision.run, revision.watches) if is_writing else None,
+        now=asked.clock.monotonic(),
     )
-    trials = index.trials
+    trials = kept.index.trials
 
     def ordered_ids() -> tuple[Sequence[NctId], Sequence[str]]:
         question = _portfolio_question(asked.given)
@@ -99,7 +106,8 @@ def trials_page(asked: Asked) -> Page:
         shown = [by_id[nct_id] for nct_id in ids if nct_id in by_id]
         return list(portfolio_rows(asked.store, shown, as_of=as_of))
 
-    return page_of_kept(asked, ordered_ids, rows)
+    page = page_of_kept(replace(asked, state=kept.state), ordered_ids, rows)
+    return replace(page, is_current=kept.state == asked.state)
 
 
 def find_page(asked: Asked) -> Page:
