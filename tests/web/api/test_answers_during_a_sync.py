@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import httpx
 import pytest
 
 from ctsync.model import Verdict
-from ctsync.store.store import open_store
-from ctsync.web.api import long_lists
+from ctsync.questions.portfolio.portfolio_trials import PortfolioTrial, read_portfolio
+from ctsync.store.store import Store, open_store
 from ctsync.web.kept_answers import RECENT_SECONDS
 from tests.conftest import StillClock
 from tests.questions.answers import NOW
@@ -25,11 +27,13 @@ def statuses(client: httpx.Client) -> tuple[list[str | None], bool]:
 def test_commits_of_a_run_do_not_make_each_request_read_all_trials(
     written: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reads: list[object] = []
-    read = long_lists.read_portfolio
-    monkeypatch.setattr(
-        long_lists, "read_portfolio", lambda *given, **of: reads.append(0) or read(*given, **of)
-    )
+    reads: list[date] = []
+
+    def counted(store: Store, *, as_of: date) -> list[PortfolioTrial]:
+        reads.append(as_of)
+        return read_portfolio(store, as_of=as_of)
+
+    monkeypatch.setattr("ctsync.web.api.long_lists.read_portfolio", counted)
     clock = StillClock()
     with open_store(written, clock=clock) as store, serving(new_api(written, clock=clock)) as api:
         with store.unit() as unit:
