@@ -33,6 +33,7 @@ CtsyncError
 │   ├── NewerDatabase        written by a later version of ctsync
 │   ├── StoreUnavailable     missing, read-only, locked or full
 │   │   ├── StoreLocked      another program holds it; it may be free in a moment
+│   │   ├── StoreBusy        all its connections are in use; one may be free in a moment
 │   │   └── StoreUnreachable the server does not answer, or the connection broke
 │   ├── StoreConflict        another writer changed the same rows
 │   ├── Unstorable           the database cannot hold a value; also a ValueError
@@ -293,6 +294,10 @@ class OldDatabase(StoreUnavailable):
 
 class StoreLocked(StoreUnavailable):
     """Another program holds the database; it may be free in a moment."""
+
+
+class StoreBusy(StoreUnavailable):
+    """All connections of this process to the database are in use; one may be free in a moment."""
 
 
 class StoreUnreachable(StoreUnavailable):

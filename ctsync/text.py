@@ -6,6 +6,7 @@ There is one function per sink. Each is the last step before a text leaves ctsyn
     for_log        the same, and a value is always a single line
     for_header     mail headers: one line, no control character, no encoded word
     for_markup     HTML and XML: only permitted characters; the template escapes < and &
+    for_chat       the same on one line, without a mention, and without a link under another name
     for_csv        a cell that a spreadsheet would run as a formula gets a leading apostrophe
     for_filename   letters, digits, dot, dash and underscore
     for_model      the same as for_terminal, on several lines: a language model reads hidden
@@ -45,6 +46,13 @@ _CELL = re.compile(f"[{_CONTROLS}]")
 _PAGE = re.compile(f"[{_CONTROLS}{_TURNING}\U000e0000-\U000e0fff]")
 _BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _BLANKS = re.compile(r"[\s\x1c-\x1f\x85\u2028\u2029]+")
+# What chat services read as a mention or as a link under another name: @here, @anna, <!channel>,
+# <@U123>, <#C123>, [name](url), <url|name>. An address such as a@b.example stays as it is;
+# @everyone counts even within a word.
+_CALL = re.compile(
+    r"@(?=here|channel|everyone|all\b)|(?<!\w)@(?=\S)|<(?=[@!#]|\w+:)|\](?=[(\[:])", re.IGNORECASE
+)
+_JOINER = "\N{WORD JOINER}"
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 # characters that a spreadsheet skips before it looks for a formula
 _BEFORE_FORMULA = re.compile(f"[\\s\"'`\u2018-\u201f{_CONTROLS}{_TURNING}{_INVISIBLE}]*")
@@ -81,6 +89,14 @@ def for_markup(text: str) -> str:
     around them, become U+FFFD. Joiners, which some scripts need, are kept.
     """
     return _PAGE.sub("\ufffd", _BREAKS.sub("\n", text))
+
+
+def for_chat(text: str) -> str:
+    """Return a text on one line that a chat service shows without a mention or a named link.
+
+    An invisible character breaks them up. Text that the service reads as bold stays.
+    """
+    return _CALL.sub(rf"\g<0>{_JOINER}", " ".join(for_markup(text).split()))
 
 
 def for_csv(text: str) -> str:

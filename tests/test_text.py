@@ -1,5 +1,6 @@
 """Remote text made safe for each sink: terminal, log, header, markup, CSV, file name."""
 
+import re
 import sys
 import unicodedata
 
@@ -27,10 +28,35 @@ any_text = st.text(st.characters(codec=None), max_size=80)
 
 @pytest.mark.parametrize("ordinary", ORDINARY)
 @pytest.mark.parametrize(
-    "sink", [text.for_terminal, text.for_log, text.for_header, text.for_markup, text.for_csv]
-)
+    "sink",
+    [
+        text.for_terminal, text.for_log, text.for_header, text.for_markup, text.for_chat,
+        text.for_csv,
+    ],
+)  # fmt: skip
 def test_ordinary_text_passes_every_sink_unchanged(sink, ordinary):
     assert sink(ordinary) == ordinary
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "@here", "x@everyone", "(@Channel)", "@all", "@anna", "<@U123>", "<@&456>", "<!channel>",
+        "<#C1>", "[our trial](https://attacker.example)", "[a][1]", "[1]: https://attacker.example",
+        "<https://attacker.example|our trial>", "<mailto:a@b.example>", "@\nhere",
+    ],
+)  # fmt: skip
+def test_a_mention_or_a_named_link_is_broken_up_for_a_chat(attack):
+    shown = text.for_chat(f"Stopped {attack}")
+    signs = r"(?i)@(here|channel|everyone|all|anna|U123|&)|<[!@#]|<\w+:|\][(\[:]"
+    assert not re.search(signs, shown)
+    assert "\n" not in shown
+    assert shown.replace("\N{WORD JOINER}", "").split() == f"Stopped {attack}".split()
+
+
+def test_an_address_and_a_number_stay_whole_for_a_chat():
+    for ordinary in ("write to trials@example.org", "age <18 years", "[see] (below)", "5 @ 10 mg"):
+        assert text.for_chat(ordinary) == ordinary
 
 
 def test_every_control_and_format_character_is_escaped():

@@ -12,7 +12,7 @@ MOST_ATTEMPTS = 64
 """About two weeks at the longest wait. A message that fails this often is parked."""
 HOLDS_UP = 3
 """A message that failed this often on a working channel no longer delays later messages."""
-CHANNEL_DOWN = "no outgoing connection: "
+CHANNEL_DOWN = "channel down: "
 """Prefix of a row's error if the channel itself did not work."""
 
 

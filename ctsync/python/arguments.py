@@ -74,7 +74,9 @@ def words(given: Words, known: type[EnumT]) -> Sequence[EnumT]:
 
 def limit(number: int | None) -> int | None:
     """Return a limit of 1 or more; None is no limit. Raises UsageError."""
-    if number is not None and not 1 <= number <= MOST:
+    if number is not None and number < 1:
+        raise UsageError(f"limit={number}: write a number of at least 1")
+    if number is not None and number > MOST:
         raise UsageError(f"limit={number}: write a number from 1 to {MOST:,}")
     return number
 

@@ -19,11 +19,19 @@ _EVERYTHING = "all"
 
 def read_number(text: str, *, least: int = 1, most: int = MOST) -> int:
     """Read a whole number in these bounds; raises UsageError for other text."""
-    # a number of thousands of digits takes int() seconds, or makes it fail
-    number = int(text) if re.fullmatch(r"\s*-?[0-9]{1,18}\s*", text) else None
+    found = re.fullmatch(r"\s*(-?)0*([0-9]+)\s*", text)
+    # a number of thousands of digits takes int() seconds, or makes it fail; 18 are out of bounds
+    number = int(found[1] + found[2][:18]) if found else None
     if number is None or not least <= number <= most:
-        raise UsageError(f"{text!r} is not a whole number from {least:,} to {most:,}")
+        raise UsageError(f"{text!r} is not {_wanted(number, least, most)}")
     return number
+
+
+def _wanted(number: int | None, least: int, most: int) -> str:
+    # the largest number that is read concerns only those who give a larger one
+    if most < MOST or (number is not None and number > most):
+        return f"a whole number from {least:,} to {most:,}"
+    return f"a whole number of at least {least:,}"
 
 
 def read_period(text: str, now: datetime) -> tuple[datetime, timedelta]:

@@ -13,6 +13,7 @@ from ctsync.questions.portfolio.portfolio_index import PortfolioIndex
 
 MOST_ROWS_KEPT = 50_000
 MOST_ANSWERS = 64
+RECENT_SECONDS = 60
 
 
 class AnswerKey(NamedTuple):
@@ -35,6 +36,20 @@ class KeptAnswer:
     digest: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class KeptPortfolio:
+    """The followed trials of a state of the data on a day.
+
+    `run` is the run that was under way when they were read; None if there was none.
+    """
+
+    state: str
+    as_of: date
+    run: object
+    read_at: float
+    index: PortfolioIndex
+
+
 class KeptAnswers:
     """The answers that were asked for last, up to 50,000 rows in all, and one portfolio."""
 
@@ -42,7 +57,7 @@ class KeptAnswers:
         self._lock = Lock()
         self._answers: OrderedDict[AnswerKey, KeptAnswer] = OrderedDict()
         self._reading = Lock()
-        self._portfolio: tuple[tuple[str, date], PortfolioIndex] | None = None
+        self._portfolio: KeptPortfolio | None = None
 
     @property
     def rows(self) -> int:
@@ -66,13 +81,28 @@ class KeptAnswers:
         return computed
 
     def portfolio(
-        self, state: str, as_of: date, read: Callable[[], PortfolioIndex]
-    ) -> PortfolioIndex:
-        """Return the followed trials of a state of the data; reads them if they are not kept."""
+        self,
+        state: str,
+        as_of: date,
+        read: Callable[[], PortfolioIndex],
+        *,
+        run: object = None,
+        now: float = 0,
+    ) -> KeptPortfolio:
+        """Return the followed trials of a state of the data; reads them if they are not kept.
+
+        `run` names a run under way: then the result may be up to a minute old, in seconds of `now`.
+        Otherwise every commit of a sync would make the next request read all trials again.
+        """
         with self._reading:  # so that several requests do not read them at the same time
-            if self._portfolio is None or self._portfolio[0] != (state, as_of):
-                self._portfolio = (state, as_of), read()
-            return self._portfolio[1]
+            kept = self._portfolio
+            if kept is not None and kept.as_of == as_of:
+                is_same_run = run is not None and kept.run == run
+                if kept.state == state or (is_same_run and now - kept.read_at < RECENT_SECONDS):
+                    return kept
+            self._portfolio = kept = None  # before the next one: two would double the memory
+            self._portfolio = KeptPortfolio(state, as_of, run, now, read())
+            return self._portfolio
 
     def _find(self, key: AnswerKey, digest: str | None) -> KeptAnswer | None:
         for one, answer in self._answers.items():

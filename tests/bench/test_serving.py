@@ -110,7 +110,7 @@ def addresses(chance: random.Random) -> Iterator[tuple[str, str]]:
             yield "record", f"/trials/{trial}/record?version={chance.randrange(1, VERSIONS + 1)}"
 
 
-def write_until(stop: threading.Event, file: Path) -> int:
+def write_until(stop: threading.Event, file: Path, *, pause: float = 0.02) -> int:
     """Write as a sync does: a run that adds a version of one trial after the other."""
     clock, written = SystemClock(), 0
     with open_store(f"sqlite:///{file}", clock=clock) as store:
@@ -128,7 +128,7 @@ def write_until(stop: threading.Event, file: Path) -> int:
                     fetched=clock.now(), run_id=run,
                 )  # fmt: skip
             written += 1
-            stop.wait(0.02)
+            stop.wait(pause)
     return written
 
 

@@ -168,13 +168,11 @@ def test_a_preview_lists_pending_messages_and_changes_nothing(
     assert change["recipient"] == "anna@example.org"
     assert "Terminated" in change["subject"]
     assert change["due"] > welcome["due"]
-    assert welcome["kept"].startswith(
-        "failed: no outgoing connection: no connection to 127.0.0.1:1"
-    )
+    assert welcome["kept"].startswith("failed: channel down: no connection to 127.0.0.1:1")
     assert change["kept"] is None
     full = shell.run("notify", "--preview", "--full")
     assert "Recruiting -> Terminated" in full.stdout
-    assert "(failed: no outgoing connection: no connection to 127.0.0.1:1" in full.stdout
+    assert "(failed: channel down: no connection to 127.0.0.1:1" in full.stdout
     assert full.stderr.endswith("later; nothing was sent\n")
     assert shell.json("outbox", "list", "--json") == before
 

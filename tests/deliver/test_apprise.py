@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import warnings
 from contextlib import closing
@@ -15,11 +16,12 @@ from ctsync.config.settings import ChannelSettings
 from ctsync.deliver.channels.apprise import AppriseChannel
 from ctsync.deliver.delivery_error import DeliveryError
 from ctsync.deliver.message import Message
+from ctsync.model import Kind, Level, NctId
 from ctsync.report.build import Scope
 from ctsync.route import Route
 from tests.deliver.webserver import web
 from tests.given_settings import given_section
-from tests.report.examples import WINDOW, demo_events
+from tests.report.examples import WINDOW, demo_events, event, stored
 
 with warnings.catch_warnings():
     # apprise loads all plugins at the first URL; their warnings are not about our code
@@ -48,6 +50,32 @@ def test_apprise_sends_subject_and_rows_as_text() -> None:
     assert sent["title"].startswith("2 critical: Terminated (NCT01352702); ")
     assert "critical NCT01352702 status -> Terminated" in sent["message"]
     assert "https://clinicaltrials.gov/study/NCT01352702" in sent["message"]
+
+
+def test_text_from_the_registry_mentions_nobody_and_a_long_one_becomes_several_messages() -> None:
+    """Rocket.Chat reads Markdown and @all in every text, and takes 1,000 characters."""
+    attack = "@all @here <!channel> [our trial](https://attacker.example) " + "x " * 500
+    events = [
+        stored(
+            event(Kind.OTHER, Level.CRITICAL, label=attack, before=attack, summary=attack),
+            NctId(f"NCT{n:08}"), brief_title=attack, lead_sponsor=attack,
+        )
+        for n in range(1, 31)
+    ]  # fmt: skip
+    message = Message("key1", ROUTE, ("demo",), tuple(events), WINDOW, Scope("demo", 4), dict)
+    with web() as server:
+        url = f"rocket://{'a' * 24}/{'b' * 24}@{server.url.partition('//')[2]}/%23trials"
+        settings = ChannelSettings.model_validate({"name": "chat", "url": url})
+        AppriseChannel({}, settings).send(message)
+    texts = [json.loads(got.body)["text"] for got in server.received]
+    print(f"apprise: {len(texts)} messages of {[len(text) for text in texts]} characters")
+    assert len(texts) > 1
+    assert max(map(len, texts)) <= 1_000
+    shown = "".join("".join(texts).split())  # a text is cut at a blank
+    assert [f"NCT{n:08}" in shown for n in (1, 10)] == [True, True]
+    assert "20moreof30trials" in shown
+    assert "all" in shown
+    assert re.findall(r"@(?:all|here)|<!|\]\(", shown) == []
 
 
 @pytest.mark.parametrize("status", [401, 500])

@@ -98,7 +98,7 @@ def test_a_time_without_a_zone_is_refused(db: ctsync.TrialDatabase) -> None:
         db.changes(since=datetime(2012, 4, 24))  # noqa: DTZ001 - the case under test
     with pytest.raises(ctsync.UsageError, match="is a time, not a day"):
         db.record(TRIAL, as_of=datetime(2012, 4, 24, tzinfo=UTC))
-    with pytest.raises(ctsync.UsageError, match="limit=0: write a number from 1"):
+    with pytest.raises(ctsync.UsageError, match="limit=0: write a number of at least 1"):
         db.changes(limit=0)
     for ask in (db.changes, db.find, db.runs):
         with pytest.raises(ctsync.UsageError, match="write a number from 1 to 1,000,000,000"):

@@ -96,6 +96,7 @@ def serve(
         prefix=prefix,
         token=token,
         checks_host=is_loopback(host) and not behind_proxy,
+        is_behind_proxy=behind_proxy,
         rate_limit=rate_limit,
     )
 
@@ -121,6 +122,7 @@ def serve_until_stopped(
     prefix: str = "",
     token: str | None = None,
     checks_host: bool = True,
+    is_behind_proxy: bool = False,
     rate_limit: float = RATE,
 ) -> None:
     """Serve the pages of the settings' database, print the address, and return after a signal.
@@ -141,7 +143,8 @@ def serve_until_stopped(
     url = settings.database.url
     with open_socket(host, port) as bound:
         number = bound.getsockname()[1]
-        access = Access(prefix, accepted_hosts(host, number) if checks_host else None, token)
+        hosts = accepted_hosts(host, number) if checks_host else None
+        access = Access(prefix, hosts, token, is_behind_proxy)
         server = make_server(
             create_app(
                 lambda: _open(url, clock),

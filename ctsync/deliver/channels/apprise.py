@@ -16,12 +16,13 @@ from ctsync.report.mail.links import with_links
 from ctsync.report.report import Report
 from ctsync.report.sentences import coverage_line, left_out_sentence
 from ctsync.route import Route
-from ctsync.text import for_markup, shorten
+from ctsync.text import for_chat, shorten
 
 if TYPE_CHECKING:
     from ctsync.config.settings import ChannelSettings
 
 ROWS = 10
+_TITLE, _WHAT = 200, 300
 _REASONS = {
     apprise_process.MISSING: "this channel needs apprise: install ctsync[notify]",
     apprise_process.UNSUPPORTED: "apprise does not support this URL",
@@ -34,6 +35,9 @@ _PROGRAM = apprise_process.__file__
 
 class AppriseChannel:
     """Sends a short text: one line per trial, worst first, and the number left out.
+
+    A text that is too long for the service becomes several messages. apprise sends it as plain
+    text, which many services read as Markdown, and does not forbid mentions.
 
     Links lead to the pages of `site`, or to ClinicalTrials.gov if it is empty.
     """
@@ -56,7 +60,7 @@ class AppriseChannel:
         report = message.report()
         if self._site:
             report = with_links(report, self._site)
-        title = shorten(for_markup(report.subject), 200)
+        title = shorten(for_chat(report.subject), _TITLE)
         code = self._run(title, "\n".join(_lines(report)))
         if code != apprise_process.SENT:
             reason = _REASONS.get(code, "apprise ended with an error")
@@ -94,15 +98,16 @@ class AppriseChannel:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    yield for_markup(report.headline)
+    yield for_chat(report.headline)
     for trial in report.trials[:ROWS]:
-        yield for_markup(f"{trial.level.value} {trial.nct_id} {trial.what} {trial.url}")
+        what = shorten(for_chat(trial.what), _WHAT)
+        yield f"{trial.level.value} {trial.nct_id} {what} {trial.url}"
     more = len(report.trials) - ROWS
     if more > 0:
         where = f"{report.site}/" if report.site else "ctsync report"
         yield f"and {more:,} more of {len(report.trials):,} trials: {where}"
     for welcome in report.welcomes[:ROWS]:
-        yield for_markup(f"{welcome.nct_id} {welcome.state}")
+        yield for_chat(f"{welcome.nct_id} {welcome.state}")
     more = report.welcomed - ROWS
     if more > 0:
         where = f"{report.site}/" if report.site else "ctsync watch list"

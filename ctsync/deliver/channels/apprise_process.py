@@ -33,6 +33,10 @@ def main() -> int:
     client = apprise.Apprise()
     if not client.add(given["url"]):
         return UNSUPPORTED
+    if "overflow=" not in given["url"]:
+        # apprise sends a text of any length by default, which the service then refuses each time
+        for service in client:
+            service.overflow_mode = apprise.OverflowMode.SPLIT
     is_sent = client.notify(title=given["title"], body=given["body"], body_format="text")
     return SENT if is_sent else REFUSED
 

@@ -27,6 +27,14 @@ _WRITERS: Mapping[ChannelKind, Callable[[Report, str], JsonObject]] = {
     ChannelKind.DISCORD: discord_message,
 }
 _BAD_MESSAGE = {400, 413, 415, 422}
+_NO_WEBHOOK = "it has no such webhook; make a new one"
+_HINTS = {
+    401: "it refuses this URL; make a new webhook",
+    403: "it refuses this URL; make a new webhook",
+    404: _NO_WEBHOOK,
+    410: _NO_WEBHOOK,
+    429: "too many messages at once",
+}
 _REFUSED_BY_TEAMS = b"Webhook message delivery failed"
 """An Office 365 connector answers 200 with this text if Teams refused the message."""
 _READ = 100
@@ -70,9 +78,9 @@ class ChatChannel:
     def _accepted(self, answer: WebAnswer) -> str:
         if not answer.is_ok:
             is_bad = answer.status in _BAD_MESSAGE
-            raise DeliveryError(
-                f"{self._kind}: answered {answer.status}", permanent=is_bad, is_channel=not is_bad
-            )
+            hint = _HINTS.get(answer.status)
+            said = f"answered {answer.status}{f', {hint}' if hint else ''}"
+            raise DeliveryError(f"{self._kind}: {said}", permanent=is_bad, is_channel=not is_bad)
         if answer.start.startswith(_REFUSED_BY_TEAMS):
             raise DeliveryError(f"{self._kind}: Teams refused the message", is_channel=True)
         return f"answered {answer.status}"

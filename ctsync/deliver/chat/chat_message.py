@@ -6,7 +6,6 @@ mentions: see its module.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -17,12 +16,10 @@ from ctsync.report.mail.links import with_links
 from ctsync.report.report import Report
 from ctsync.report.sentences import coverage_line, left_out_sentence
 from ctsync.report.words.trial_heading import short_title
-from ctsync.text import for_markup, shorten
+from ctsync.text import for_chat, shorten
 
 MOST_TRIALS = 10
 _TITLE, _WHAT, _SUBJECT = 150, 300, 200
-_CALL = re.compile(r"@(?=here|channel|everyone)", re.IGNORECASE)
-_JOINER = "\N{WORD JOINER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +58,8 @@ def chat_message(report: Report, site: str, *, most: int = MOST_TRIALS) -> ChatM
 
 
 def plain(text: str, width: int) -> str:
-    """Return remote text on one line, cut to a width; @here and its like call nobody."""
-    line = " ".join(for_markup(text).split())
-    return shorten(_CALL.sub(f"@{_JOINER}", line), width)
+    """Return remote text on one line, cut to a width; it mentions nobody."""
+    return shorten(for_chat(text), width)
 
 
 def cut_escaped(text: str, width: int, escape: Callable[[str], str]) -> str:

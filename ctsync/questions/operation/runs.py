@@ -141,9 +141,11 @@ class Runs:
     total: int
 
 
-def latest_runs(store: Store, *, limit: int | None) -> Runs:
-    """List the newest runs; all of them if `limit` is None."""
-    return Runs(tuple(store.runs.latest(limit)), store.runs.count())
+def latest_runs(store: Store, *, limit: int | None, before: int | None = None) -> Runs:
+    """List the newest runs; all of them if `limit` is None. `before` leaves out that run and all
+    later ones.
+    """
+    return Runs(tuple(store.runs.latest(limit, before=before)), store.runs.count())
 
 
 def one_run(store: Store, run_id: int) -> Run:

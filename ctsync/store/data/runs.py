@@ -65,9 +65,13 @@ class CheckedLoad:
 class RunReads(Reads):
     """Reads runs."""
 
-    def latest(self, limit: int | None = None, *, kind: str | None = None) -> list[Run]:
-        """Return the runs, newest first, only of `kind` if given."""
+    def latest(
+        self, limit: int | None = None, *, kind: str | None = None, before: int | None = None
+    ) -> list[Run]:
+        """Return the runs, newest first, only of `kind` and before the run `before` if given."""
         statement = select(RUNS).order_by(RUNS.c.id.desc())
+        if before is not None:
+            statement = statement.where(RUNS.c.id < before)
         if kind is not None:
             statement = statement.where(RUNS.c.kind == kind)
         with self._reading() as connection:

@@ -16,12 +16,13 @@ from sqlalchemy.exc import (
     IntegrityError,
     InterfaceError,
     OperationalError,
-    SQLAlchemyError,
     StatementError,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ctsync.errors import (
     ForeignDatabase,
+    StoreBusy,
     StoreError,
     StoreLocked,
     StoreUnavailable,
@@ -45,10 +46,8 @@ def translated_errors(name: str) -> Iterator[None]:
     except StatementError as error:
         # the value was refused before it reached the database
         raise Unstorable(f"{name} cannot store a value: {error.orig}") from error
-    except SQLAlchemyError as error:
-        if "QueuePool limit" in str(error):
-            raise StoreUnavailable(f"{name}: too many connections at once; try again") from error
-        raise
+    except PoolTimeout as error:
+        raise StoreBusy(f"{name}: all connections are in use; try again later") from error
 
 
 def _meaning(error: DBAPIError, name: str) -> StoreError | None:
@@ -72,6 +71,7 @@ _READ_ONLY = (StoreUnavailable, "is read-only; make the file and its directory w
 _SQLITE: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_BUSY: _LOCKED,
     sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_PROTOCOL: _LOCKED,  # a reader waited ten seconds for the header of the log
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_PERM: _READ_ONLY,
     sqlite3.SQLITE_FULL: (StoreUnavailable, "cannot grow: the disk is full; make room"),
@@ -93,7 +93,11 @@ def _sqlite_meaning(error: sqlite3.Error, name: str) -> StoreError | None:
 
 INSUFFICIENT_PRIVILEGE = "42501"
 """PostgreSQL's code for a table or schema that the role may not use."""
-_POSTGRES_LOCKED = {"55P03", "40P01"}  # lock_timeout, and a deadlock that the server ended
+_POSTGRES_LOCKED = {
+    "55P03",  # lock_timeout
+    "40P01",  # a deadlock that the server ended
+    "40001",  # a standby cancels a statement whose rows the primary server removed
+}
 _POSTGRES = {
     "25006": "is read-only; connect to the primary server",
     "28000": "refuses this user; check the user and password",

@@ -57,7 +57,8 @@ OpenStore = Callable[[], AbstractContextManager[Store]]
 
 DOCUMENT = "/openapi.json"
 MOST_AT_ONCE = 6
-"""Requests that read the database at the same time. Each may use two of 15 connections."""
+"""Requests that read the database at the same time, each over one of 15 connections. The pages and
+the tools for language models use up to four each."""
 
 _METHODS = ("GET", "HEAD")
 
@@ -102,7 +103,7 @@ class QuestionService:
             )
             found = endpoint.answer(asked)
         if isinstance(found, Page):
-            place = found.following
+            place, is_stable = found.following, is_stable and found.is_current
             following = cursor_text(asked, place) if place else None
             response = page_response(found, following, form, chosen, endpoint=endpoint, query=query)
         else:

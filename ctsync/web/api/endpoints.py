@@ -36,7 +36,7 @@ from ctsync.web.api.address_parameters import (
     Parameter,
     ParameterType,
 )
-from ctsync.web.api.long_lists import changes_page, find_page, trials_page
+from ctsync.web.api.long_lists import changes_page, find_page, runs_page, trials_page
 from ctsync.web.api.paging import Asked, OneAnswer, Page, page_of
 
 ROOT = "/api/v1"
@@ -173,10 +173,6 @@ def _timeline(asked: Asked) -> OneAnswer:
 
 def _watches(database: TrialDatabase, _given: Given) -> Rows[WatchRow]:
     return database.watches()
-
-
-def _runs(database: TrialDatabase, _given: Given) -> Rows[RunRow]:
-    return database.runs()
 
 
 def _values(database: TrialDatabase, given: Given) -> Rows[FieldValueRow]:
@@ -341,6 +337,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ),
     ),
     Endpoint("/watches", "List the watches with their trials.", WatchRow, page_of(_watches)),
-    Endpoint("/runs", "List the runs, newest first.", RunRow, page_of(_runs)),
+    Endpoint("/runs", "List the runs, newest first.", RunRow, runs_page),
 )
 """Every address of the API, below ROOT."""

@@ -1,8 +1,9 @@
-"""The lists that may have very many rows, page by page: changes, the portfolio and `find`."""
+"""The lists that may have very many rows, page by page: changes, portfolio, `find` and runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import islice
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from ctsync.questions.changes.filters import (
     parse_phase,
     parse_word,
 )
+from ctsync.questions.operation.runs import latest_runs, run_row
 from ctsync.questions.portfolio.base_rates import rates_in_use
 from ctsync.questions.portfolio.find import (
     FindQuestion,
@@ -76,14 +78,20 @@ def changes_page(asked: Asked) -> Page:
 def trials_page(asked: Asked) -> Page:
     """Return a page of the portfolio.
 
-    The order is that of the first page; the rows have the content of now. A trial that is no longer
-    followed has no row.
+    The order is that of the first page; the rows have the content of now, or of up to a minute ago
+    while a run is under way. A trial that is no longer followed has no row.
     """
     as_of = flag_day(asked.store, asked.clock.now().date())
-    index = asked.kept.portfolio(
-        asked.state, as_of, lambda: PortfolioIndex(read_portfolio(asked.store, as_of=as_of))
+    revision = asked.store.revisions.now()
+    is_writing = revision.run and revision.finished is None
+    kept = asked.kept.portfolio(
+        asked.state,
+        as_of,
+        lambda: PortfolioIndex(read_portfolio(asked.store, as_of=as_of)),
+        run=(revision.run, revision.watches) if is_writing else None,
+        now=asked.clock.monotonic(),
     )
-    trials = index.trials
+    trials = kept.index.trials
 
     def ordered_ids() -> tuple[Sequence[NctId], Sequence[str]]:
         question = _portfolio_question(asked.given)
@@ -98,7 +106,8 @@ def trials_page(asked: Asked) -> Page:
         shown = [by_id[nct_id] for nct_id in ids if nct_id in by_id]
         return list(portfolio_rows(asked.store, shown, as_of=as_of))
 
-    return page_of_kept(asked, ordered_ids, rows)
+    page = page_of_kept(replace(asked, state=kept.state), ordered_ids, rows)
+    return replace(page, is_current=kept.state == asked.state)
 
 
 def find_page(asked: Asked) -> Page:
@@ -123,6 +132,28 @@ def find_page(asked: Asked) -> Page:
     last = rows[-1]
     following = [question.newest_id, total, listed, last.nct_id, last.from_version]
     return Page(rows, total, following, notes)
+
+
+def runs_page(asked: Asked) -> Page:
+    """Return a page of the runs, newest first; rows have the content of now.
+
+    The place of the next page names the last run, and the number of runs at the first page.
+    """
+    total, before = _run_place(asked.place)
+    found = latest_runs(asked.store, limit=asked.most + 1, before=before)
+    shown, now = found.runs[: asked.most], asked.clock.now()
+    total = found.total if total is None else total
+    following = [total, shown[-1].id] if len(found.runs) > len(shown) else None
+    return Page([run_row(run, now) for run in shown], total, following)
+
+
+def _run_place(place: Place | None) -> tuple[int | None, int | None]:
+    if place is None:
+        return None, None
+    match place:
+        case [int(total), int(before)] if 0 <= before <= LARGEST_ID:
+            return total, before
+    raise damaged_cursor()
 
 
 def _find_question(asked: Asked, place: _FindPlace) -> FindQuestion:

@@ -89,13 +89,15 @@ class Asked:
 class Page:
     """The rows of a page; `following` is the place of the next one, None if there is none.
 
-    `total` is None if the rows were not counted.
+    `total` is None if the rows were not counted. `is_current` is false for rows from before the
+    newest commit, which a client must not keep for the state of now.
     """
 
     rows: Sequence[Any]
     total: int | None
     following: Place | None
     notes: Sequence[str] = ()
+    is_current: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from ctsync.errors import (
     NewerDatabase,
     NoDatabase,
     OldDatabase,
+    StoreBusy,
     StoreLocked,
+    StoreUnavailable,
     StoreUnreachable,
     UnknownTrial,
     UnknownVersion,
@@ -49,6 +51,7 @@ _STATUS: tuple[tuple[type[CtsyncError], HTTPStatus], ...] = (
 # these messages have the path of the database, which is nobody's business outside of the server
 _OF_SERVER: tuple[tuple[type[CtsyncError], HTTPStatus, str], ...] = (
     (StoreLocked, HTTPStatus.SERVICE_UNAVAILABLE, "the database is locked; try again later"),
+    (StoreBusy, HTTPStatus.SERVICE_UNAVAILABLE, "too many questions at once; try again later"),
     (StoreUnreachable, HTTPStatus.SERVICE_UNAVAILABLE, "the database is away; try again later"),
     (NoDatabase, HTTPStatus.SERVICE_UNAVAILABLE, "nothing is stored yet; run: ctsync sync"),
     (
@@ -60,6 +63,11 @@ _OF_SERVER: tuple[tuple[type[CtsyncError], HTTPStatus, str], ...] = (
         NewerDatabase,
         HTTPStatus.SERVICE_UNAVAILABLE,
         "a later ctsync wrote the database; install that version on the server",
+    ),
+    (
+        StoreUnavailable,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "the database cannot be read now; the log of the server says why",
     ),
     (
         CorruptBody,

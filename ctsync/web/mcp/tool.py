@@ -63,10 +63,10 @@ class ToolCall:
     def portfolio(self, question: PortfolioQuestion) -> PortfolioPageRow:
         """Return a page of the portfolio."""
         store, as_of = self.store, flag_day(self.store, self.today)
-        index = self.kept.portfolio(
+        kept = self.kept.portfolio(
             store.state(), as_of, lambda: PortfolioIndex(read_portfolio(store, as_of=as_of))
         )
-        return portfolio_page(store, index, question, as_of=as_of)
+        return portfolio_page(store, kept.index, question, as_of=as_of)
 
 
 @dataclass(frozen=True, slots=True)

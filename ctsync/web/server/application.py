@@ -26,6 +26,7 @@ from ctsync.questions.operation.health_state import health_facts
 from ctsync.store.store import Store
 from ctsync.web.api.api_application import create_api
 from ctsync.web.api.client_rates import RequestRate
+from ctsync.web.api.problems import RETRY_SECONDS
 from ctsync.web.asset_files import asset_files
 from ctsync.web.mcp.late_endpoint import LateMcpEndpoint
 from ctsync.web.server import (
@@ -62,6 +63,7 @@ PAGES: Mapping[str, Page] = {
     "/calendar.ics": portfolio_routes.calendar,
 }
 _ASSET_SECONDS = 3600
+_FRESH = {"Cache-Control": "no-store"}
 _FILES: Mapping[str, str] = {
     r"index\.html": "",
     r"(trials|changes|watches|runs|deliveries|rules)\.html": r"\1",
@@ -165,8 +167,9 @@ def _health(site: ServedSite) -> Endpoint:
             with site.database.view() as store:
                 store.runs.last()
         except CtsyncError:
-            return JSONResponse({"status": "the database cannot be read"}, 503)
-        return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+            status = {"status": "the database cannot be read"}
+            return JSONResponse(status, 503, {**_FRESH, "Retry-After": f"{RETRY_SECONDS}"})
+        return JSONResponse({"status": "ok"}, headers=_FRESH)
 
     return respond
 

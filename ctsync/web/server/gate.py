@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -15,13 +16,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ctsync.dates import Clock
-from ctsync.web.api.problems import problem
+from ctsync.web.api.problems import RETRY_SECONDS, problem
 from ctsync.web.server.metrics import AnswerCounts
 
 LONGEST_ADDRESS = 8 * 1024
 LONGEST_HEAD = 2 * LONGEST_ADDRESS
 _MOST_HEADERS = 100
+_LONGEST_CLIENT = 64
 MCP_PATH = "/mcp"
+CROWDED = "ctsync.crowded"
+"""The key of a request that came over a connection above the limit of the server."""
 _API = "/api/"
 _METHODS = ("GET", "HEAD")
 _MCP_METHODS = ("POST",)
@@ -47,12 +51,14 @@ class Access:
     """Who may ask. `root_path` is the prefix that a proxy puts before each path; often empty.
 
     `hosts` are the accepted values of the Host header, in lower case; None accepts any. `token` is
-    needed for every page; None if there is none.
+    needed for every page; None if there is none. `is_behind_proxy` takes the address of a client
+    from X-Forwarded-For: the last one, which the proxy itself has added.
     """
 
     root_path: str = ""
     hosts: frozenset[str] | None = None
     token: str | None = field(default=None, repr=False)
+    is_behind_proxy: bool = False
 
 
 class Gate:
@@ -83,7 +89,7 @@ class Gate:
                     headers[name] = value
             await send(message)
 
-        refusal = self._refusal(scope)
+        refusal = self._crowd_refusal(scope) or self._refusal(scope)
         try:
             if refusal is not None:
                 await refusal(scope, receive, send_guarded)
@@ -100,7 +106,17 @@ class Gate:
         inner: dict[str, Any] = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
         if self._access.hosts is not None:
             inner["ctsync.host"] = Headers(scope=scope).get("host", "")
+        if self._access.is_behind_proxy and (client := _forwarded_for(Headers(scope=scope))):
+            inner["client"] = (client, 0)
         return inner
+
+    def _crowd_refusal(self, scope: Scope) -> Response | None:
+        if not scope.get(CROWDED):
+            return None
+        path = self._inner(scope)["path"]
+        sentence = "This server has too many connections at once; try again later."
+        headers = {"Retry-After": f"{RETRY_SECONDS}", "Connection": "close"}
+        return _refused(path, HTTPStatus.SERVICE_UNAVAILABLE, sentence, **headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -131,6 +147,16 @@ class Gate:
                     **{"WWW-Authenticate": 'Basic realm="ctsync", charset="UTF-8"'},
                 )
         return None
+
+
+def _forwarded_for(headers: Headers) -> str:
+    """Return the last address that proxies have added; empty if there is none."""
+    # each proxy may add a header of its own; a client can only send what stands before
+    last = ",".join(headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
+    # Azure adds a port; 4,096 names of a client are kept, so that none may be long
+    host = re.fullmatch(r"\[([^]]+)\](?::\d+)?|([^:]+):\d+", last)
+    name = (host[1] or host[2]) if host else last
+    return name if len(name) <= _LONGEST_CLIENT else ""
 
 
 def _given_token(header: str) -> bytes:

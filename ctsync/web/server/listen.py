@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ctsync.errors import PortInUse, UsageError
-from ctsync.web.server.gate import LONGEST_HEAD
+from ctsync.web.server.gate import CROWDED, LONGEST_HEAD
 
 HEADER_SECONDS = 10.0
 """The time in which a client must have sent a request."""
 KEEP_ALIVE_SECONDS = 10
 GRACE_SECONDS = 5
 MOST_CONNECTIONS = 512
+"""Open connections. Requests over further ones are refused; a process may open 1,024 files."""
 _SHORTEST_TOKEN = 16
 _HTTP_PORT = 80
 
@@ -94,7 +95,8 @@ _UNFINISHED = (h11.IDLE, h11.SEND_BODY)
 class HurriedProtocol(H11Protocol):
     """HTTP/1.1 that closes a connection whose client does not finish its request.
 
-    uvicorn alone waits without end for the rest of a request.
+    uvicorn alone waits without end for the rest of a request. Above its own limit of connections,
+    it refuses the requests of all of them, with a text that does not say when to come back.
     """
 
     _hurry: asyncio.TimerHandle | None = None
@@ -102,6 +104,8 @@ class HurriedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         """Begin to wait for a request."""
         super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            self.app = _crowded(self.app)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -135,6 +139,15 @@ class HurriedProtocol(H11Protocol):
             self.transport.close()
 
 
+def _crowded(app: Any) -> Any:
+    """Mark every request of a connection, so that the application refuses it."""
+
+    async def marked(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        await app({**scope, CROWDED: True}, receive, send)
+
+    return marked
+
+
 class _Server(Server):
     """A server whose signals are handled by the caller."""
 
@@ -157,7 +170,6 @@ def make_server(app: Any) -> Server:
             server_header=False,
             proxy_headers=False,
             log_config=None,
-            limit_concurrency=MOST_CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
             h11_max_incomplete_event_size=LONGEST_HEAD,

@@ -32,6 +32,7 @@ from ctsync.report.addresses import Addresses
 from ctsync.report.words.trial_heading import TrialHeading
 from ctsync.store.derived.revision import Revision
 from ctsync.store.store import Store
+from ctsync.web.api.problems import RETRY_SECONDS
 from ctsync.web.frame import Frame
 from ctsync.web.open_database import OpenDatabase
 from ctsync.web.page_templates import fill_page
@@ -107,7 +108,8 @@ class ServedSite:
             sentence=sentence[:1].upper() + sentence[1:],
             is_begin=is_begin,
         )
-        return HTMLResponse(text, status, {"Cache-Control": "no-store"})
+        wait = {"Retry-After": f"{RETRY_SECONDS}"} if status == _UNAVAILABLE else {}
+        return HTMLResponse(text, status, {"Cache-Control": "no-store", **wait})
 
     def _answer(
         self, request: Request, page: Page, store: Store, parameters: QueryParameters
@@ -197,13 +199,14 @@ def _has_tag(header: str, tag: str) -> bool:
     return f'"{tag}"' in given
 
 
+_UNAVAILABLE = 503
 _STATUSES: Mapping[type[CtsyncError], int] = {
     BadNctId: 404,
     UnknownTrial: 404,
     UnknownVersion: 404,
     UsageError: 400,
     CorruptBody: 500,
-    StoreError: 503,
+    StoreError: _UNAVAILABLE,
 }
 
 

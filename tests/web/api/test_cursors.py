@@ -82,6 +82,30 @@ def test_rows_stored_between_pages_change_no_page(
     assert len(after) > len(before)
 
 
+def test_a_run_that_begins_between_two_pages_is_on_no_later_page(written: str) -> None:
+    def begin(number: int) -> None:
+        with open_store(written, clock=StillClock()) as store, store.unit() as unit:
+            for _ in range(number):
+                unit.runs.begin("sync", NOW)
+
+    begin(5)
+    with serving(new_api(written)) as client:
+        before = all_rows(client, "/runs")
+        found = [client.get("/api/v1/runs", params={"limit": 2}).json()]
+        while following := found[-1]["next"]:
+            begin(2)
+            page = client.get("/api/v1/runs", params={"limit": 2, "cursor": following})
+            found.append(page.json())
+        after = all_rows(client, "/runs")
+    print(
+        f"/runs: {len(found)} pages of {len(before)} runs, {len(after) - len(before)} began since"
+    )
+    assert [row for page in found for row in page["rows"]] == before
+    assert {page["total"] for page in found} == {len(before)}
+    assert len(after) > len(before)
+    assert [row["id"] for row in after] == sorted((row["id"] for row in after), reverse=True)
+
+
 def test_a_cursor_expires_if_the_data_changed_and_nothing_is_kept(
     written: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
