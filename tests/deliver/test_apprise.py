@@ -65,7 +65,7 @@ def test_text_from_the_registry_mentions_nobody_and_a_long_one_becomes_several_m
     message = Message("key1", ROUTE, ("demo",), tuple(events), WINDOW, Scope("demo", 4), dict)
     with web() as server:
         url = f"rocket://{'a' * 24}/{'b' * 24}@{server.url.partition('//')[2]}/%23trials"
-        settings = ChannelSettings.model_validate({"name": "chat", "url": url})
+        settings = given_section(ChannelSettings, {"name": "chat", "url": url})
         AppriseChannel({}, settings).send(message)
     texts = [json.loads(got.body)["text"] for got in server.received]
     print(f"apprise: {len(texts)} messages of {[len(text) for text in texts]} characters")
