@@ -32,7 +32,7 @@ VIOLATIONS = {
     "icalendar only in export.milestone_calendar": ("web", "import icalendar"),
     "the web frameworks only in the web": ("cli", "import uvicorn"),
     "pyarrow only in export, and for types in python": ("store", "import pyarrow"),
-    "pandas and polars only in python.data_frames, and for types in python.rows and trial_timeline": (
+    "pandas and polars only in python.data_frames, and for types beside it": (
         "export",
         "import polars",
     ),
