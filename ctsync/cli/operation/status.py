@@ -115,7 +115,7 @@ def _lines(found: Status) -> Iterator[str]:
 
 
 def _histories(found: Status) -> str:
-    # the same as in _show_trials, and most databases have no histories
+    # as in _show_trials; needed only if the registry history of a trial was requested
     from ctsync.questions.trial.versions import history_words  # noqa: PLC0415 - see above
 
     counts = Counter({history_words(state): n for state, n in found.histories.items()})

@@ -198,7 +198,7 @@ def _abbreviations_in(text: str) -> Iterator[str]:
 
 def _abbreviates(word: str, condition: str) -> bool:
     """Whether `word` consists of the first letters of the other words of the condition."""
-    if len(word) < _SHORTEST or " " in word:
+    if len(word) < _SHORTEST or " " in word:  # most conditions: first letters have no blanks
         return False
     words = [one for one in _WORD.findall(condition) if one.lower() != word.lower()]
     every = "".join(one[0] for one in words)
