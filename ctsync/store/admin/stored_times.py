@@ -175,9 +175,10 @@ class StoredTimeReads(Reads):
         )
         newest = select(func.coalesce(func.max(newer.c.id), 0)).where(right).scalar_subquery()
         run = and_(RUNS.c.kind == SYNC, RUNS.c.id > newest)
-        # with IN, SQLite would first list all watched trials, once per column
-        followed = exists().where(WATCHED_TRIALS.c.nct_id == TRIALS.c.nct_id)
-        history = and_(TRIALS.c.history_retry.is_not(None), followed)
+        # IN: a mirror has many more trials than it follows
+        followed = TRIALS.c.nct_id.in_(select(WATCHED_TRIALS.c.nct_id))
+        history = and_(followed, TRIALS.c.history_retry.is_not(None))
+        # EXISTS: with IN, SQLite would list all followed trials, once per column
         failure = exists().where(WATCHED_TRIALS.c.nct_id == FAILURES.c.nct_id)
         waiting = (DeliveryState.PENDING, DeliveryState.CLAIMED)
         delivery = and_(text(UNDONE), DELIVERIES.c.state.in_(waiting))

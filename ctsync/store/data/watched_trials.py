@@ -302,13 +302,14 @@ class WatchedTrialReads(Reads):
 
     def history_summary(self) -> tuple[dict[str, int], datetime | None]:
         """Return the number of watched trials per history state, and the earliest retry."""
-        followed = _members(TrialSelection()).where(WATCHED_TRIALS.c.nct_id == TRIALS.c.nct_id)
-        # looks up only trials whose history was asked for, and not all watched trials
-        asked = (
-            select(TRIALS.c.history_state, func.count(), func.min(TRIALS.c.history_retry))
-            .where(TRIALS.c.history_state.is_not(None), followed.correlate(TRIALS).exists())
-            .group_by(TRIALS.c.history_state)
+        members = (
+            _members(TrialSelection())
+            .add_columns(_MEMBER.c.history_state, _MEMBER.c.history_retry)
+            .where(_MEMBER.c.history_state.is_not(None))
+            .subquery()
         )
+        state = members.c.history_state
+        asked = select(state, func.count(), func.min(members.c.history_retry)).group_by(state)
         with self._reading() as connection:
             rows = connection.execute(asked).all()
         retries = [retry for _, _, retry in rows if retry is not None]
