@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from ctsync.model import Category, KeyFields, Kind, Level, NctId, StoredEvent
 from ctsync.report import summary as words
+from ctsync.report.event_order import line_order
 from ctsync.report.report import Fold
 from ctsync.report.report_filter import ReportFilter
-from ctsync.report.version_steps import line_order
 from ctsync.report.words.net_changes import selected_events
 
 ARRIVALS = frozenset({Kind.ENTERED, Kind.REGISTERED})

@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
 from ctsync.model import Event, Kind, Level, NctId, StoredEvent, Version, compare_url
 from ctsync.record.context import PUBLISHED_RATES, BaseRates, shown_context
 from ctsync.record.events.flag_event import is_by_time
+from ctsync.report.event_order import line_order
 from ctsync.report.report import ReportLine, ReportStep, TextMark
 from ctsync.report.words.event_line import gap_words
 from ctsync.report.words.event_text import (
     detail,
     is_measured,
-    is_overall_status,
     is_type,
     move,
     move_since_first,
@@ -24,19 +25,12 @@ from ctsync.report.words.event_text import (
 )
 from ctsync.report.words.excerpts import Excerpt, excerpt, in_full
 
-_KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
+_BEFORE_LOADS = datetime.min.replace(tzinfo=UTC)
 _CUT = re.compile(r"… \(\+\d+ characters?\)")
 _COUNTS = re.compile(r"(?:\A|:? )(?:edited|rewritten): [\d,]+ words? (?:added|removed).* kept")
 _ITEM = re.compile(
     r'(of ".*?")(?:\Z|: |, (?=\d|before the start)| \(| (?:added|removed|edited|rewritten): )'
 )
-
-
-def line_order(stored: StoredEvent) -> tuple[int, int, str, int]:
-    """Sort key of lines: worst level first; for one path, the newest version first."""
-    event = stored.event
-    kind = Kind.OTHER if event.kind is Kind.STATUS and not is_overall_status(event) else event.kind
-    return event.level.rank, _KIND_ORDER[kind], event.path, -stored.to_version
 
 
 def steps_of(
@@ -53,11 +47,11 @@ def steps_of(
     seen: set[str] = set()
     edits = {_sight(stored) for stored in events if not is_by_time(stored.event)}
 
-    def step_key(stored: StoredEvent) -> tuple[int, str]:
+    def step_key(stored: StoredEvent) -> tuple[int, datetime]:
         """The version; a flag that time alone changed has a step of its own in its load."""
         version, load = _sight(stored)
         is_alone = is_by_time(stored.event) and (version, load) not in edits
-        return version, load if is_alone else ""
+        return version, load if is_alone else _BEFORE_LOADS
 
     ordered = sorted(events, key=lambda stored: (step_key(stored), line_order(stored)))
     for _, group in groupby(ordered, key=step_key):
@@ -71,8 +65,8 @@ def steps_of(
         yield _step(of_version, lines, hidden=len(of_version) - len(told))
 
 
-def _sight(stored: StoredEvent) -> tuple[int, str]:
-    return stored.to_version, (stored.observed or stored.fetched).isoformat()
+def _sight(stored: StoredEvent) -> tuple[int, datetime]:
+    return stored.to_version, stored.observed or stored.fetched
 
 
 def _step(

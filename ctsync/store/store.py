@@ -15,7 +15,7 @@ versions, events and deliveries have identities and are stored once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -154,9 +154,10 @@ class Store(StoreReads):
         """The file of a SQLite database, None for a server."""
         return sqlite_file(self._engine.url)
 
-    def counts(self) -> dict[str, int]:
-        """Count the rows of each table except `ctsync_marks`."""
-        tables = [t for t in METADATA.sorted_tables if t is not MARKS]
+    def counts(self, names: Collection[str] = ()) -> dict[str, int]:
+        """Count the rows of these tables; by default, of each table except `ctsync_marks`."""
+        every = [table for table in METADATA.sorted_tables if table is not MARKS]
+        tables = [table for table in every if not names or table.name in names]
         with self.view() as connection:
             return {
                 table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()

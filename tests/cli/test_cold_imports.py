@@ -62,13 +62,33 @@ def test_a_sync_without_changes_imports_nothing_that_reports_one(shell: Shell) -
 
 @pytest.mark.parametrize(
     "words",
-    [["history", SEED], ["changes"], ["portfolio"], ["show", SEED], ["find", "status=RECRUITING"]],
+    [
+        ["history", SEED],
+        ["changes"],
+        ["report"],
+        ["portfolio"],
+        ["show", SEED],
+        ["find", "status=RECRUITING"],
+    ],
     ids=lambda words: words[0],
 )
 def test_a_question_imports_no_registry(shell: Shell, words: list[str]) -> None:
     shell.run("watch", "add", SEED)
     shell.run("sync")
     assert imported(shell, words, f"{NEVER} {IN_NO_QUESTION}") == []
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("changes", "ctsync.report.report ctsync.report.version_steps"),
+        ("status", "ctsync.questions.trial ctsync.report.report ctsync.record.history_form"),
+    ],
+)
+def test_a_command_imports_no_other_question(shell: Shell, command: str, names: str) -> None:
+    shell.run("watch", "add", SEED)
+    shell.run("sync")
+    assert imported(shell, [command], names) == []
 
 
 def test_a_portfolio_in_a_program_imports_no_other_question(shell: Shell) -> None:

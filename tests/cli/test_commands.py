@@ -290,7 +290,10 @@ def test_a_sync_of_one_trial_does_not_clear_a_partial_state(shell: Shell) -> Non
 def test_status_is_for_people_and_monitors(watched: Shell) -> None:
     status = watched.json("status", "--json")
     assert (status["state"], status["stored"]["trials"], status["watched"]) == ("ok", 2, 2)
-    assert watched.run("status").stdout.startswith("ok\n")
+    text, stored = watched.run("status").stdout, status["stored"]
+    assert text.startswith("ok\n")
+    counts = f"trials 2, versions {stored['versions']}, events {stored['events']}; watched 2"
+    assert counts in text
 
 
 @pytest.mark.usefixtures("with_broken_trial")

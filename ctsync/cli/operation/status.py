@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,15 +15,14 @@ from ctsync.cli.param_types import TrialParam
 from ctsync.dates import LOAD_TOLERANCE, format_minute, mark_future
 from ctsync.deliver.routes import routes_from
 from ctsync.model import NctId, State
-from ctsync.questions.operation.status import Status, current_status
-from ctsync.questions.trial.trial_status import TrialStatusRow, trial_status
-from ctsync.questions.trial.versions import history_words
+from ctsync.questions.operation.status import SHOWN_COUNTS, Status, current_status
 from ctsync.record.enum_words import enum_words
 from ctsync.record.value_text import counted
 from ctsync.store.data.failures import LONGEST_RETRY, Failure
 from ctsync.text import for_terminal
 
-NOTICES_SHOWN = timedelta(days=7)
+if TYPE_CHECKING:
+    from ctsync.questions.trial.trial_status import TrialStatusRow
 
 
 @click.command()
@@ -45,7 +45,8 @@ def status(app: App, *, trials: Sequence[NctId], as_json: bool) -> None:
         return
     # one transaction: on a server, each of 30 others would take three round trips more
     with app.store() as store, store.one_view() as view:
-        found = current_status(view, settings, routes=routes_from(settings), now=now)
+        tables = () if as_json else SHOWN_COUNTS
+        found = current_status(view, settings, routes=routes_from(settings), now=now, tables=tables)
     if as_json:
         show_json(found.row)
     else:
@@ -57,6 +58,9 @@ def status(app: App, *, trials: Sequence[NctId], as_json: bool) -> None:
 
 
 def _show_trials(app: App, trials: Sequence[NctId], *, as_json: bool) -> None:
+    # the questions to trials would take a tenth of the time of `status` without a trial
+    from ctsync.questions.trial.trial_status import trial_status  # noqa: PLC0415 - see above
+
     today = app.clock.now().date()
     with app.store() as store:
         rows = [trial_status(store, nct_id, today=today) for nct_id in dict.fromkeys(trials)]
@@ -111,6 +115,9 @@ def _lines(found: Status) -> Iterator[str]:
 
 
 def _histories(found: Status) -> str:
+    # as in _show_trials; needed only if the registry history of a trial was requested
+    from ctsync.questions.trial.versions import history_words  # noqa: PLC0415 - see above
+
     counts = Counter({history_words(state): n for state, n in found.histories.items()})
     counts["not requested"] = found.facts.watched - counts.total()
     line = ", ".join(f"{state} {count:,}" for state, count in counts.items() if count)

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from ctsync.model import Level, NctId, StoredEvent
 from ctsync.record.rules.relevel import relevel_stored
+from ctsync.report.event_order import line_order
 from ctsync.report.rows.event_row import EventRow
-from ctsync.report.version_steps import line_order
 from ctsync.store.data.events import EventFilter, EventHead, EventPlace, EventTexts
 from ctsync.store.store import Store
 

@@ -157,7 +157,11 @@ def future_sentences(ahead: Sequence[FutureTime]) -> Iterator[str]:
 
 def is_load_overdue(load: datetime, now: datetime) -> bool:
     """Whether a newer load is overdue: more than two load days have passed since this one."""
-    return load_days(load.date(), now.date()) > NOT_REFRESHED_AFTER_LOAD_DAYS
+    days = load.date(), now.date()
+    # usually too few weekdays have passed, and the holidays need not be known
+    return business_days(*days) > NOT_REFRESHED_AFTER_LOAD_DAYS and (
+        load_days(*days) > NOT_REFRESHED_AFTER_LOAD_DAYS
+    )
 
 
 def _delivery_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[HealthState, str]]:

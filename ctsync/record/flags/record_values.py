@@ -6,6 +6,7 @@ day are counted as the published rules count them: the last day for start and co
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -22,17 +23,15 @@ class StudyValues:
 
     def __init__(self, body: object) -> None:
         self._body = body
+        self._protocol = body.get("protocolSection") if isinstance(body, dict) else None
 
     def value(self, *keys: str) -> Any:
         """Return the value at the end of these keys, or None."""
-        found: Any = self._body
-        for key in keys:
-            found = found.get(key) if isinstance(found, dict) else None
-        return found
+        return _below(self._body, keys)
 
     def protocol(self, *keys: str) -> Any:
         """Return the value below protocolSection, or None."""
-        return self.value("protocolSection", *keys)
+        return _below(self._protocol, keys)
 
     def text(self, *keys: str) -> str | None:
         """Return a text below protocolSection; None if it is absent, empty or not a text."""
@@ -132,6 +131,12 @@ def date_words(found: PartialDate) -> str:
     """Write a date, with the day that a date without a day counts as."""
     last = f"{found.last}"
     return found.text if found.text == last else f"{found.text} (counted as {last})"
+
+
+def _below(found: Any, keys: Iterable[str]) -> Any:
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
 
 
 def _objects(found: object) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from ctsync.model import Level, NctId
 from ctsync.report.alike_lines import alike, same_of
@@ -70,12 +70,14 @@ def render_text(report: Report, *, width: int = WIDTH, link: LinkTo | None = Non
     If the rows of the critical and notable trials do not fit on one screen, a list with one line
     for each comes first. With `link`, trials without details are named by their address.
     """
+    listed = report.listed
+    rows = [_row(trial, width) for trial in listed]
     blocks = [
         _top(report, width),
-        _glance(report, width),
-        _table(report, width),
+        _glance(listed, rows, width),
+        _table(report, rows, width),
         _folds(report, width, link),
-        *(_trial(trial, report, width) for trial in report.listed),
+        *(_trial(trial, report, width) for trial in listed),
         _welcomes(report, width, link),
         _standing(report, width, link),
         _bottom(report, width),
@@ -120,13 +122,16 @@ def _top(report: Report, width: int) -> Iterator[str]:
         yield from wrap(line, width=width)
 
 
-def _glance(report: Report, width: int) -> Iterator[str]:
-    worst = [trial for trial in report.listed if trial.level.reaches(Level.NOTABLE)]
-    if sum(len(_row(trial, width)) for trial in worst) <= SCREEN:
+def _glance(
+    listed: Sequence[ReportTrial], rows: Sequence[Sequence[str]], width: int
+) -> Iterator[str]:
+    both = zip(listed, rows, strict=True)
+    worst = [(trial, row) for trial, row in both if trial.level.reaches(Level.NOTABLE)]
+    if sum(len(row) for _, row in worst) <= SCREEN:
         return
     yield "AT A GLANCE"
     room = width - len(_INDENT)
-    for trial in worst:
+    for trial, _ in worst:
         what = cut_between_phrases(trial.what, room * 7 // 10)
         title = short_title(trial.heading, room - len(what) - 2)
         yield for_terminal(f"{_first_cells(trial)}{what}  {title}")
@@ -145,12 +150,12 @@ def cut_between_phrases(what: str, width: int) -> str:
     return cut_at_word(what, width)
 
 
-def _table(report: Report, width: int) -> Iterator[str]:
-    if not report.listed:
+def _table(report: Report, rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+    if not rows:
         return
     yield f"{'LEVEL':<9} {'TRIAL':<12} WHAT CHANGED"
-    for trial in report.listed:
-        yield from _row(trial, width)
+    for row in rows:
+        yield from row
     if sentence := left_out_sentence(report):
         yield from wrap(sentence, width=width)
 

@@ -130,8 +130,11 @@ def since_what(events: Iterable[Event]) -> str:
 def short_since_first(event: Event) -> str:
     """The move since the first version for a table cell: "primary completion +2.2 years"."""
     days = event.days_since_first
-    margin = margin_since_first(event)
-    figure = move_since_first(event) if days is None else short_signed_days(days, margin)
+    figure = (
+        move_since_first(event)
+        if days is None
+        else short_signed_days(days, margin_since_first(event))
+    )
     name = _SHORT_DATE.get(event.kind, "enrollment" if event.kind is Kind.ENROLLMENT else "")
     return f"{name} {figure}" if figure and name else ""
 

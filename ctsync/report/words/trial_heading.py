@@ -7,8 +7,9 @@ own sink.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ctsync.model import JsonObject, KeyFields
@@ -115,8 +116,8 @@ def short_condition(heading: TrialHeading, width: int = CONDITION_WIDTH) -> str:
     if not conditions:
         return ""
     title = f"{heading.acronym} {heading.brief_title}"
-    words = set(_words(title))
-    shares = [_named(one, title, words) for one in conditions]
+    words, abbreviations = set(_words(title)), list(_abbreviations_in(title))
+    shares = [_named(one, words, abbreviations) for one in conditions]
     if len(shares) > 1 and max(shares) < _LEAST_SHARE:
         both = " and ".join(sorted(conditions))
         is_short = len(shares) == _MOST_JOINED and len(both) <= width
@@ -132,11 +133,14 @@ def short_phase(heading: TrialHeading) -> str:
     return enum_words(heading.study_type)
 
 
+@lru_cache(maxsize=4096)
 def heading_parts(heading: TrialHeading) -> tuple[str, ...]:
     """Sponsor, condition and phase, without the empty ones.
 
     Without a sponsor, the first part says so, because readers expect the sponsor there.
     """
+    # cached: a report shows them in its table and again above the details of the trial. Choosing
+    # the condition takes 0.1 ms, as long as writing several lines.
     sponsor, *others = (short_sponsor(heading), short_condition(heading), short_phase(heading))
     known = [part for part in others if part]
     return (sponsor or NO_SPONSOR, *known) if sponsor or known else ()
@@ -166,9 +170,9 @@ def _words(text: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(text) if word.lower() not in _SMALL_WORDS]
 
 
-def _named(condition: str, title: str, words: Collection[str]) -> float:
-    """How much of a condition the title names, from 0 to 1; all of it by an abbreviation."""
-    abbreviated = any(_abbreviates(word, condition) for word in _abbreviations_in(title))
+def _named(condition: str, words: Collection[str], abbreviations: Iterable[str]) -> float:
+    """How much of a condition these words of a title name, from 0 to 1; all by an abbreviation."""
+    abbreviated = any(_abbreviates(word, condition) for word in abbreviations)
     return 1.0 if abbreviated else _share(_words(condition), words)
 
 
@@ -194,10 +198,12 @@ def _abbreviations_in(text: str) -> Iterator[str]:
 
 def _abbreviates(word: str, condition: str) -> bool:
     """Whether `word` consists of the first letters of the other words of the condition."""
+    if len(word) < _SHORTEST or " " in word:  # most conditions: first letters have no blanks
+        return False
     words = [one for one in _WORD.findall(condition) if one.lower() != word.lower()]
     every = "".join(one[0] for one in words)
     large = "".join(one[0] for one in words if one.lower() not in _SMALL_WORDS)
-    return len(word) >= _SHORTEST and word.lower() in {every.lower(), large.lower()}
+    return word.lower() in {every.lower(), large.lower()}
 
 
 def _phase(phases: str) -> str:

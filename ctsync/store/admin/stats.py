@@ -5,11 +5,21 @@ Bytes are the bytes of the stored values. `indexes` and `file` include the datab
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, String, Table, func, select, text, type_coerce
+from sqlalchemy import (
+    Connection,
+    String,
+    Table,
+    func,
+    literal,
+    select,
+    text,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy.exc import OperationalError
 
 from ctsync.store.database.tables import BODIES, DELIVERIES, EVENTS, METADATA, SNAPSHOTS
@@ -62,14 +72,16 @@ def stats_of(store: Store) -> Stats:
     counts = {str(table): count for table, count in store.counts().items()}
     with store.view() as connection:
         spread, most = _spread(connection)
+        records, raw_bytes = _records(connection)
+        versions, largest = _versions(connection)
         return Stats(
             counts=counts,
-            bytes=_bytes(connection),
-            raw_bytes=_scalar(connection, func.sum(BODIES.c.raw_size)),
+            bytes=records | _bytes(connection),
+            raw_bytes=raw_bytes,
             spread=spread,
             most_versions=most,
-            months=tuple(_months(connection)),
-            largest=tuple(_largest(connection)),
+            months=tuple(_months(connection, versions)),
+            largest=tuple(largest),
         )
 
 
@@ -77,15 +89,22 @@ def _scalar(connection: Connection, what: Any) -> int:
     return int(connection.scalar(select(what)) or 0)
 
 
-def _bytes(connection: Connection) -> dict[str, int]:
-    """Return the bytes of each kind of content, of all indexes, and of the database."""
-    packed = select(BODIES.c.encoding, func.sum(func.length(BODIES.c.data))).group_by(
-        BODIES.c.encoding
+def _records(connection: Connection) -> tuple[dict[str, int], int]:
+    """Return the bytes of packed records by encoding, and of all records unpacked."""
+    # not GROUP BY: SQLite would sort the records themselves by encoding
+    packed = func.sum(func.length(BODIES.c.data))
+    sizes = select(
+        packed.filter(BODIES.c.encoding == "keyframe"),
+        packed.filter(BODIES.c.encoding == "delta"),
+        func.sum(BODIES.c.raw_size),
     )
-    by_encoding = {encoding: int(size) for encoding, size in connection.execute(packed)}
+    keyframes, deltas, raw = (int(size or 0) for size in connection.execute(sizes).one())
+    return {"keyframes": keyframes, "deltas": deltas}, raw
+
+
+def _bytes(connection: Connection) -> dict[str, int]:
+    """Return the bytes of each other kind of content, of all indexes, and of the database."""
     found = {
-        "keyframes": by_encoding.get("keyframe", 0),
-        "deltas": by_encoding.get("delta", 0),
         "dictionaries": _dictionaries(connection),
         "events": _content(connection, EVENTS),
         "deliveries": _content(connection, DELIVERIES),
@@ -162,48 +181,56 @@ def _span(least: int, most: int | None) -> str:
     return str(least) if least == most else f"{least} to {most}"
 
 
-def _months(connection: Connection) -> list[Month]:
-    """Return the growth per month of fetching, oldest first."""
-    versions = _by_month(
-        connection,
-        SNAPSHOTS.c.fetched,
-        select(func.count(), func.sum(func.length(BODIES.c.data)))
-        .select_from(SNAPSHOTS)
-        .outerjoin(BODIES, BODIES.c.digest == SNAPSHOTS.c.digest),
-    )
-    events = _by_month(connection, EVENTS.c.fetched, select(func.count()).select_from(EVENTS))
-    return [
-        Month(
-            month,
-            versions=int(versions[month][1]) if month in versions else 0,
-            events=int(events[month][1]) if month in events else 0,
-            bytes=int(versions[month][2] or 0) if month in versions else 0,
+def _versions(
+    connection: Connection,
+) -> tuple[dict[str, tuple[int, int]], list[TrialSize]]:
+    """Return the versions fetched in each month and their packed bytes, and the largest trials."""
+    # Materialized: the size of each record is looked up once for both answers. SQLite would also
+    # sort the records themselves by month.
+    sized = (
+        select(
+            SNAPSHOTS.c.nct_id,
+            _month(connection, SNAPSHOTS.c.fetched).label("month"),
+            func.coalesce(func.length(BODIES.c.data), 0).label("bytes"),
         )
-        for month in sorted(versions.keys() | events.keys())
+        .select_from(SNAPSHOTS)
+        .outerjoin(BODIES, BODIES.c.digest == SNAPSHOTS.c.digest)
+        .cte("sized")
+        .prefix_with("MATERIALIZED")
+    )
+    counts = func.count().label("versions"), func.sum(sized.c.bytes).label("bytes")
+    of_trials = (
+        select(literal("trial"), sized.c.nct_id.label("name"), *counts)
+        .group_by(sized.c.nct_id)
+        .order_by(text("4 DESC"), text("2"))
+        .limit(LARGEST_SHOWN)
+        .subquery()
+    )
+    of_months = select(literal("month"), sized.c.month, *counts).group_by(sized.c.month)
+    months: dict[str, tuple[int, int]] = {}
+    largest: list[TrialSize] = []
+    for kind, name, versions, size in connection.execute(union_all(of_months, select(of_trials))):
+        if kind == "month":
+            months[name] = int(versions), int(size)
+        else:
+            largest.append(TrialSize(name, int(versions), int(size)))
+    return months, sorted(largest, key=lambda one: (-one.bytes, one.nct_id))
+
+
+def _months(connection: Connection, versions: Mapping[str, tuple[int, int]]) -> list[Month]:
+    """Return the growth per month of fetching, oldest first."""
+    asked = select(_month(connection, EVENTS.c.fetched), func.count()).group_by(text("1"))
+    events = {month: int(count) for month, count in connection.execute(asked)}
+    months = sorted(versions.keys() | events.keys())
+    of_versions = {month: versions.get(month, (0, 0)) for month in months}
+    return [
+        Month(month, versions=count, events=events.get(month, 0), bytes=size)
+        for month, (count, size) in of_versions.items()
     ]
 
 
-def _by_month(connection: Connection, when: Any, statement: Any) -> dict[str, Sequence[Any]]:
+def _month(connection: Connection, when: Any) -> Any:
     # SQLite stores times as text that begins with the month
-    on_server = connection.dialect.name == "postgresql"
-    utc = func.timezone("UTC", when)
-    month = func.to_char(utc, "YYYY-MM") if on_server else func.substr(_as_text(when), 1, 7)
-    asked = select(month.label("month"), *statement.selected_columns)
-    asked = asked.select_from(*statement.get_final_froms()).group_by(text("1"))
-    return {row[0]: tuple(row) for row in connection.execute(asked)}
-
-
-def _as_text(column: Any) -> Any:
-    return type_coerce(column, String)
-
-
-def _largest(connection: Connection) -> list[TrialSize]:
-    size = func.coalesce(func.sum(func.length(BODIES.c.data)), 0)
-    asked = (
-        select(SNAPSHOTS.c.nct_id, func.count(), size)
-        .outerjoin(BODIES, BODIES.c.digest == SNAPSHOTS.c.digest)
-        .group_by(SNAPSHOTS.c.nct_id)
-        .order_by(size.desc(), SNAPSHOTS.c.nct_id)
-        .limit(LARGEST_SHOWN)
-    )
-    return [TrialSize(nct_id, n, int(b)) for nct_id, n, b in connection.execute(asked)]
+    if connection.dialect.name == "postgresql":
+        return func.to_char(func.timezone("UTC", when), "YYYY-MM")
+    return func.substr(type_coerce(when, String), 1, 7)

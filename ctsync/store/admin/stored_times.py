@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, Table, and_, exists, func, or_, select, text
 
 from ctsync.dates import CLOCK_TOLERANCE, LOAD_TOLERANCE
 from ctsync.model import Verdict
@@ -175,9 +175,11 @@ class StoredTimeReads(Reads):
         )
         newest = select(func.coalesce(func.max(newer.c.id), 0)).where(right).scalar_subquery()
         run = and_(RUNS.c.kind == SYNC, RUNS.c.id > newest)
-        followed = select(WATCHED_TRIALS.c.nct_id)
-        history = and_(TRIALS.c.nct_id.in_(followed), TRIALS.c.history_retry.is_not(None))
-        failure = FAILURES.c.nct_id.in_(followed)
+        # IN: a mirror has many more trials than it follows
+        followed = TRIALS.c.nct_id.in_(select(WATCHED_TRIALS.c.nct_id))
+        history = and_(followed, TRIALS.c.history_retry.is_not(None))
+        # EXISTS: with IN, SQLite would list all followed trials, once per column
+        failure = exists().where(WATCHED_TRIALS.c.nct_id == FAILURES.c.nct_id)
         waiting = (DeliveryState.PENDING, DeliveryState.CLAIMED)
         delivery = and_(text(UNDONE), DELIVERIES.c.state.in_(waiting))
         any_run = or_(RUNS.c.load_before.is_not(None), RUNS.c.load_after.is_not(None))

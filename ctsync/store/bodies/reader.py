@@ -92,10 +92,12 @@ class Dictionaries:
         return body_chains(BODIES.c.digest == bindparam("digest", type_=Digest))
 
     @cached_property
-    def _chains(self) -> Select[str, str, int, bytes]:
-        """The statement for several bodies."""
+    def _chains(self) -> Select[str, bytes]:
+        """The statement for several bodies, with only what unpacking them needs."""
         several = bindparam("digests", type_=Digest, expanding=True)
-        return body_chains(BODIES.c.digest.in_(several))
+        chains = body_chains(BODIES.c.digest.in_(several))
+        needed_for, _, _, packed = chains.selected_columns
+        return chains.with_only_columns(needed_for, packed)
 
     def find(self, connection: Connection, number: int | None) -> codec.Dictionary | None:
         """Return the dictionary with this number, or None if `number` is None or not stored.
@@ -142,7 +144,9 @@ class Dictionaries:
 
         Raises CorruptBody if the chain is empty, incomplete or damaged.
         """
-        packed = [link.data for link in chain]
+        return self._unpack(connection, [link.data for link in chain], digest)
+
+    def _unpack(self, connection: Connection, packed: Sequence[bytes], digest: str) -> bytes:
         number = codec.dictionary_of(packed[0]) if packed else None
         return codec.unpack(packed, digest, self.find(connection, number))
 
@@ -156,7 +160,8 @@ class Dictionaries:
             rows = connection.execute(self._chains, {"digests": batch}).all()
             for digest, of_body in groupby(rows, key=itemgetter(0)):
                 with suppress(CorruptBody):
-                    found[digest] = self.unpack(connection, _links(of_body), digest)
+                    packed = [data for _, data in of_body]
+                    found[digest] = self._unpack(connection, packed, digest)
         return found
 
 

@@ -117,7 +117,7 @@ class VersionReads(Reads):
         with self._reading() as connection:
             for batch in batches(list(ids)):
                 # by TRIALS.nct_id: by SNAPSHOTS.nct_id SQLite would read every trial
-                rows = connection.execute(statement.where(TRIALS.c.nct_id.in_(batch)))
+                rows = connection.execute(statement.where(TRIALS.c.nct_id.in_(batch))).all()
                 for nct_id, *key in rows:
                     found[NctId(nct_id)] = KeyFields(*key)
         return found
