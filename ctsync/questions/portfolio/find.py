@@ -207,10 +207,23 @@ def require_few(conditions: Sequence[object]) -> None:
 
 
 def scan_note(store: Store, conditions: Sequence[FieldCondition]) -> str | None:
-    """Return a sentence for the user if a search has to read the records, else None."""
-    if not _asks_records(conditions) or store.texts.is_in_use():
+    """Return a sentence for the user if a search has to read the records, else None.
+
+    Phrases in an index without the order of words need none: few records are read.
+    """
+    asked = {one.term.name: one.term for one in conditions if one.term.is_of_record}
+    detail = store.texts.detail() if asked and store.texts.is_in_use() else None
+    if asked and detail is None:
+        return (
+            "no text index: the search reads the records themselves; build it: ctsync db index-text"
+        )
+    lacking = [name for name, term in asked.items() if detail and not detail.has(term)]
+    if not lacking:
         return None
-    return "no text index: the search reads the records themselves; build it: ctsync db index-text"
+    return (
+        f"the text index does not have {' and '.join(lacking)}: the search reads the records "
+        "themselves; build a larger index: ctsync db index-text --detail words"
+    )
 
 
 def unfetched_note_of_search(

@@ -44,9 +44,19 @@ def meets(conditions: Sequence[FieldCondition]) -> ColumnElement[bool]:
     A version that is gone or moved meets them only if one of them names the state.
     """
     terms = [_term(column_of(one.term.field), one) for one in conditions]
-    if not any(one.term.field == "state" for one in conditions):
+    if not names_state(conditions):
         terms.append(SNAPSHOTS.c.state == State.PRESENT)
     return and_(true(), *terms)
+
+
+def meets_with_record(conditions: Sequence[FieldCondition]) -> ColumnElement[bool]:
+    """Return the same condition for versions that have a record: these are present."""
+    return and_(true(), *(_term(column_of(one.term.field), one) for one in conditions))
+
+
+def names_state(conditions: Sequence[FieldCondition]) -> bool:
+    """Whether a condition names the state of a version."""
+    return any(one.term.field == "state" for one in conditions)
 
 
 def may_stand_by(day: date) -> ColumnElement[bool]:

@@ -34,6 +34,7 @@ from ctsync.store.database.access import BATCH, Database, Reads, batches, data_s
 from ctsync.store.database.tables import SNAPSHOTS, TEXT_BODIES, TRIALS
 from ctsync.store.derived.condition_sql import column_of, may_stand_by, meets
 from ctsync.store.derived.indexed_records import IndexedRecords, KeptRecords
+from ctsync.store.derived.marked_versions import MarkedVersions
 from ctsync.store.derived.searched_versions import (
     STATES,
     Candidate,
@@ -41,11 +42,7 @@ from ctsync.store.derived.searched_versions import (
     time_columns,
 )
 from ctsync.store.derived.text_index import TextDetail
-from ctsync.store.derived.text_matches import (
-    flagged_versions,
-    indexed_records,
-    is_flagged,
-)
+from ctsync.store.derived.text_matches import indexed_records, is_flagged
 
 _TIMES = (
     SNAPSHOTS.c.state,
@@ -130,7 +127,7 @@ class SearchReads(Reads):
         """Iterate over the trials as `candidates` does, with less of each version.
 
         Leaves out trials in which no version meets the conditions. Of a trial whose versions all
-        meet them, has only the first version. In any order.
+        meet them, has only the first version. In any order. Has times only for a search by day.
         """
         plan = _Plan.of(conditions, search)
         with self._reading() as connection:
@@ -138,12 +135,14 @@ class SearchReads(Reads):
             if records is None or plan.in_words or search.watch is not None or _is_few(records):
                 ids = plan.trials(connection, records)
             else:
-                # most trials have a match, and most of these in every version
-                summaries = connection.execute(plan.summaries(connection, records))
+                marked = MarkedVersions.of(connection, records, plan.of_key, search.newest_id)
                 several = list[NctId]()
-                for batch in summaries.partitions(BATCH):
-                    yield from ([VersionOutline(matches=True, row=row)] for row in batch if row[1])
-                    several += [NctId(row[0]) for row in batch if not row[1]]
+                for part in marked.summaries(with_times=search.by_day is not None):
+                    yield from ([VersionOutline(matches=True, row=row)] for row in part if row[1])
+                    several += [NctId(row[0]) for row in part if not row[1]]
+                if search.by_day is None:
+                    yield from marked.outlines(several)
+                    return
                 ids = iter(several)
             for some in _in_batches(ids):
                 for _, rows in plan.by_trial(connection, plan.outlines(), some):
@@ -288,32 +287,6 @@ class _Plan:
     def outlines(self) -> Select[Any]:
         """Select only the outlines of these versions."""
         return self._versions(*time_columns(), *self._asked_words()).where(_IN_BATCH)
-
-    def summaries(self, connection: Connection, records: IndexedRecords) -> Select[Any]:
-        """Select the trials with a match, and whether all versions match.
-
-        Has the times of the first version, if versions of a day are searched.
-        """
-        table, flags = SNAPSHOTS, flagged_versions(connection, records)
-        met = is_flagged(table.c.id, flags, connection.dialect.name)
-        matches = func.sum(case((and_(meets(self.of_key), met), 1), else_=0))
-        found = (
-            select(
-                table.c.nct_id,
-                case((matches == func.count(), 1), else_=0).label("every"),
-                func.min(table.c.position).label("first"),
-            )
-            .where(self._is_stored())
-            .group_by(table.c.nct_id)
-            .having(matches > 0)
-            .subquery()
-        )
-        if self.search.by_day is None:  # no time is needed
-            return select(found.c.nct_id, found.c.every)
-        is_first = and_(table.c.nct_id == found.c.nct_id, table.c.position == found.c.first)
-        return select(found.c.nct_id, found.c.every, *time_columns()).join_from(
-            found, table, is_first
-        )
 
     def _versions(self, *columns: ColumnElement[Any]) -> Select[Any]:
         table, number = SNAPSHOTS, TEXT_BODIES.c.id if self.indexed else null()
