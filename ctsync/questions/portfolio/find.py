@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from ctsync.errors import UsageError
 from ctsync.model import NctId
 from ctsync.questions.portfolio.searched_records import SearchedRecords
-from ctsync.questions.trial.version_dates import stands_from
+from ctsync.questions.trial.version_dates import first_day, stands_from
 from ctsync.record.rules.conditions import FieldCondition
 from ctsync.record.value_text import counted
 from ctsync.store.derived.searched_versions import Candidate, VersionOutline
@@ -133,7 +133,7 @@ def _count_of_trial(versions: Sequence[VersionOutline], question: FindQuestion) 
     matches = [one.matches for one in versions]
     if all(matches):  # the first day decides
         as_of = question.as_of
-        return 1 if as_of is None or stands_from(versions[:1])[0] <= as_of else 0
+        return 1 if as_of is None or first_day(versions[0]) <= as_of else 0
     known = len(versions) if question.as_of is None else _known(stands_from(versions), question)
     return len(_runs(known, matches.__getitem__, ever=question.ever))
 

@@ -82,10 +82,7 @@ def indexed_records(
             continue
         flags = bytearray(size)
         for statement in _selections(condition, connection.dialect.name, detail):
-            found = connection.scalars(statement, execution_options=_MANY)
-            for numbers in found.partitions():  # faster than one by one
-                for number in numbers:
-                    flags[number] = 1
+            _set_flags(flags, connection, statement)
         flagged = bytes(flags).translate(_SWAPPED) if denies else bytes(flags)
         met = flagged if met is None else _both(met, flagged)
     return IndexedRecords(b"\1" * size if met is None else met)
@@ -108,10 +105,26 @@ def flagged_versions(
     )
     if with_record:
         found = found.where(versions.c.digest.is_not(None))
-    for numbers in connection.scalars(found, execution_options=_MANY).partitions():
-        for number in numbers:
-            flags[number] = 1
+    _set_flags(flags, connection, found)
     return bytes(flags)
+
+
+def _set_flags(flags: bytearray, connection: Connection, statement: Select[int]) -> None:
+    """Set the flags of the numbers that a statement selects."""
+    for rows in driver_rows(connection, statement):
+        for (number,) in rows:
+            flags[number] = 1
+
+
+def driver_rows(connection: Connection, statement: Select[Any]) -> Iterator[Sequence[Any]]:
+    """Iterate over rows in parts. On SQLite, these are the driver's: making others takes longer."""
+    if connection.dialect.name == "postgresql":  # without the option, all rows are read at once
+        yield from connection.execute(statement, execution_options=_MANY).partitions()
+        return
+    # with the option, SQLAlchemy would have read the first row
+    with connection.execute(statement) as result:
+        while rows := result.cursor.fetchmany(_AT_ONCE):
+            yield rows
 
 
 def _both(one: bytes, other: bytes) -> bytes:

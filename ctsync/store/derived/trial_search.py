@@ -136,13 +136,13 @@ class SearchReads(Reads):
                 ids = plan.trials(connection, records)
             else:
                 marked = MarkedVersions.of(connection, records, plan.of_key, search.newest_id)
+                if search.by_day is None:
+                    yield from marked.outlines()
+                    return
                 several = list[NctId]()
-                for part in marked.summaries(with_times=search.by_day is not None):
+                for part in marked.summaries_with_times():
                     yield from ([VersionOutline(matches=True, row=row)] for row in part if row[1])
                     several += [NctId(row[0]) for row in part if not row[1]]
-                if search.by_day is None:
-                    yield from marked.outlines(several)
-                    return
                 ids = iter(several)
             for some in _in_batches(ids):
                 for _, rows in plan.by_trial(connection, plan.outlines(), some):
