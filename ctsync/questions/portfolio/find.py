@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from ctsync.errors import UsageError
 from ctsync.model import NctId
 from ctsync.questions.portfolio.searched_records import SearchedRecords
-from ctsync.questions.trial.version_dates import first_day, stands_from
+from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.rules.conditions import FieldCondition
 from ctsync.record.value_text import counted
 from ctsync.store.derived.searched_versions import Candidate, VersionOutline
@@ -125,17 +125,18 @@ def count_found(store: Store, question: FindQuestion, *, today: date) -> int:
         return sum(1 for _ in _spans_found(store, asked, records, today))
     if asked.is_of_newest:
         return store.search.count_newest(asked.conditions, search)
-    outlined = store.search.outlines(asked.conditions, search)
-    return sum(_count_of_trial(versions, asked) for versions in outlined)
+    found = store.search.matches(
+        asked.conditions, search, known=lambda versions: _known(_days(versions, asked), asked)
+    )
+    return sum(
+        trials * len(_runs(len(matches), matches.__getitem__, ever=asked.ever))
+        for matches, trials in found.items()
+    )
 
 
-def _count_of_trial(versions: Sequence[VersionOutline], question: FindQuestion) -> int:
-    matches = [one.matches for one in versions]
-    if all(matches):  # the first day decides
-        as_of = question.as_of
-        return 1 if as_of is None or first_day(versions[0]) <= as_of else 0
-    known = len(versions) if question.as_of is None else _known(stands_from(versions), question)
-    return len(_runs(known, matches.__getitem__, ever=question.ever))
+def _days(versions: Sequence[VersionOutline], question: FindQuestion) -> Sequence[Any]:
+    """Return the first day of each version if the question needs it; that takes long."""
+    return versions if question.as_of is None else stands_from(versions)
 
 
 def first_results(

@@ -73,11 +73,6 @@ def stands_from(versions: Sequence[DatedVersion]) -> list[date]:
     return days
 
 
-def first_day(oldest: DatedVersion) -> date:
-    """Return the first day of the oldest version of a trial, as `stands_from` does."""
-    return _first_day(oldest, oldest.posted)
-
-
 def version_days(versions: Sequence[Version]) -> tuple[VersionDay, ...]:
     """Return the versions with a record and their first days; `versions` are all of a trial."""
     days = zip(versions, stands_from(versions), strict=True)

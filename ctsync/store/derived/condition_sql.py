@@ -74,6 +74,28 @@ def may_stand_by(day: date) -> ColumnElement[bool]:
     )
 
 
+def surely_stands_by(day: date) -> ColumnElement[bool]:
+    """Return a condition that is true only for versions that were current on `day`.
+
+    Whatever is not a full date is not sure, nor are the last days of a month, which it may lack.
+    """
+    table, text, end = SNAPSHOTS, _text(day.isoformat()), _day_after(day)
+    return and_(
+        func.length(table.c.posted) == _LONGEST,
+        table.c.posted <= text,
+        or_(
+            table.c.observed < end,
+            and_(
+                table.c.observed.is_(None),
+                table.c.submitted <= text,
+                func.length(table.c.submitted) == _LONGEST,
+                func.substr(table.c.submitted, 6, 2).between(_text("01"), _text("12")),
+                func.substr(table.c.submitted, 9, 2).between(_text("01"), _text("28")),
+            ),
+        ),
+    )
+
+
 def _day_after(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
 

@@ -21,6 +21,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from hashlib import blake2b
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import orjson
@@ -173,16 +174,25 @@ class TextIndexWrites(Writes):
         self._detail, self._is_asked = None, True
         return was_there
 
-    def missing(self, after: str, *, limit: int) -> Sequence[str]:
-        """Return bodies that are not in the index, in order of digests after `after`."""
+    def missing(self, after: str, *, limit: int, most_bytes: int | None = None) -> Sequence[str]:
+        """Return bodies that are not in the index, in order of digests after `after`.
+
+        Their records have `most_bytes` together, or there is one.
+        """
         statement = (
-            select(BODIES.c.digest)
+            select(BODIES.c.digest, BODIES.c.raw_size)
             .outerjoin(TEXT_BODIES, TEXT_BODIES.c.digest == BODIES.c.digest)
             .where(BODIES.c.digest > after, TEXT_BODIES.c.id.is_(None))
             .order_by(BODIES.c.digest)
             .limit(limit)
         )
-        return self._connection.scalars(statement).all()
+        rows = self._connection.execute(statement).all()
+        sizes = accumulate(row.raw_size for row in rows)
+        return [
+            row.digest
+            for number, (row, size) in enumerate(zip(rows, sizes, strict=True))
+            if number == 0 or most_bytes is None or size <= most_bytes
+        ]
 
     def add(self, digests: Sequence[str], detail: TextDetail) -> int:
         """Index stored bodies. Return how many were added; a damaged body is left out."""

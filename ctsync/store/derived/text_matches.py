@@ -13,10 +13,12 @@ from sqlalchemy import (
     Select,
     String,
     Text,
+    and_,
     cast,
     func,
     literal,
     literal_column,
+    not_,
     select,
 )
 from sqlalchemy.types import UserDefinedType
@@ -45,10 +47,15 @@ class _LexemeQuery(UserDefinedType[str]):
 
 def is_flagged(number: ColumnElement[int], flags: bytes, dialect: str) -> ColumnElement[bool]:
     """Return the condition that a number has a flag; NULL has that of 0."""
-    given, place = literal(flags, LargeBinary), func.coalesce(number, 0)
+    return has_flag(func.coalesce(number, 0), flags, dialect)
+
+
+def has_flag(number: ColumnElement[int], flags: bytes, dialect: str) -> ColumnElement[bool]:
+    """Return the condition that a number, which is not NULL, has a flag."""
+    given = literal(flags, LargeBinary)
     if dialect == "postgresql":
-        return func.get_byte(given, cast(place, Integer)) == 1
-    return func.substr(given, place + 1, 1) == literal(b"\1", LargeBinary)
+        return func.get_byte(given, cast(number, Integer)) == 1
+    return func.substr(given, number + 1, 1) == literal(b"\1", LargeBinary)
 
 
 def is_decided(condition: RecordCondition, detail: TextDetail) -> bool:
@@ -95,18 +102,21 @@ def flagged_versions(
 
     `with_record`: a version without a record has 0.
     """
-    versions = SNAPSHOTS
-    flags = bytearray(1 + (connection.scalar(select(func.max(versions.c.id))) or 0))
-    # both tables in order of digests: looking up each record would take four times as long
-    found = (
-        select(versions.c.id)
-        .outerjoin_from(versions, TEXT_BODIES, TEXT_BODIES.c.digest == versions.c.digest)
-        .where(is_flagged(TEXT_BODIES.c.id, records.flags, connection.dialect.name))
-    )
+    versions, dialect = SNAPSHOTS, connection.dialect.name
+    size = 1 + (connection.scalar(select(func.max(versions.c.id))) or 0)
+    wanted = is_flagged(TEXT_BODIES.c.id, records.flags, dialect)
     if with_record:
-        found = found.where(versions.c.digest.is_not(None))
+        wanted = and_(wanted, versions.c.digest.is_not(None))
+    most = 2 * records.count > (
+        connection.scalar(select(func.count()).select_from(TEXT_BODIES)) or 0
+    )
+    # both tables in order of digests: looking up each record would take four times as long
+    joined = versions.outerjoin(TEXT_BODIES, TEXT_BODIES.c.digest == versions.c.digest)
+    flags = bytearray(size)
+    # each number that is read takes as long as finding it
+    found = select(versions.c.id).select_from(joined).where(not_(wanted) if most else wanted)
     _set_flags(flags, connection, found)
-    return bytes(flags)
+    return bytes(flags).translate(_SWAPPED) if most else bytes(flags)
 
 
 def _set_flags(flags: bytearray, connection: Connection, statement: Select[int]) -> None:

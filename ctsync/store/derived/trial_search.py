@@ -6,6 +6,7 @@ left out here, and the caller reads the records.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -121,34 +122,33 @@ class SearchReads(Reads):
                 for _, rows in plan.by_trial(connection, versions, kept) if kept else ():
                     yield [plan.candidate(row, records) for row in rows]
 
-    def outlines(
-        self, conditions: Sequence[FieldCondition], search: VersionSearch
-    ) -> Iterator[list[VersionOutline]]:
-        """Iterate over the trials as `candidates` does, with less of each version.
+    def matches(
+        self,
+        conditions: Sequence[FieldCondition],
+        search: VersionSearch,
+        *,
+        known: Callable[[Sequence[VersionOutline]], int],
+    ) -> Counter[tuple[bool, ...]]:
+        """Count trials as `candidates` does, by which of their versions match, oldest first.
 
-        Leaves out trials in which no version meets the conditions. Of a trial whose versions all
-        meet them, has only the first version. In any order. Has times only for a search by day.
+        `known` returns how many of the versions of a trial count. It is not called for a trial if
+        that follows from `search.by_day` in the database.
         """
         plan = _Plan.of(conditions, search)
         with self._reading() as connection:
             records = self._records(plan, connection)
+            found: Counter[tuple[bool, ...]] = Counter()
             if records is None or plan.in_words or search.watch is not None or _is_few(records):
                 ids = plan.trials(connection, records)
             else:
                 marked = MarkedVersions.of(connection, records, plan.of_key, search.newest_id)
-                if search.by_day is None:
-                    yield from marked.outlines()
-                    return
-                several = list[NctId]()
-                for part in marked.summaries_with_times():
-                    yield from ([VersionOutline(matches=True, row=row)] for row in part if row[1])
-                    several += [NctId(row[0]) for row in part if not row[1]]
-                ids = iter(several)
+                found, unsure = marked.count_trials(search.by_day)
+                ids = iter(unsure)
             for some in _in_batches(ids):
                 for _, rows in plan.by_trial(connection, plan.outlines(), some):
-                    found = [plan.outline(row, records) for row in rows]
-                    if any(one.matches for one in found):
-                        yield found
+                    versions = [plan.outline(row, records) for row in rows]
+                    found[tuple(one.matches for one in versions[: known(versions)])] += 1
+        return found
 
     def newest(
         self, conditions: Sequence[FieldCondition], search: VersionSearch
