@@ -144,10 +144,11 @@ def first_results(
 ) -> tuple[list[FoundTrial], int]:
     """Return the first `limit` results, by default all, and how many there are in all."""
     most = None if limit is None else limit + 1
-    found = list(islice(find_trials(store, question, today=today), most))
-    if limit is None or len(found) <= limit:
-        return found, len(found)
-    return found[:limit], count_found(store, question, today=today)
+    with store.one_view() as view:  # so that the records in the text index are found once
+        found = list(islice(find_trials(view, question, today=today), most))
+        if limit is None or len(found) <= limit:
+            return found, len(found)
+        return found[:limit], count_found(view, question, today=today)
 
 
 def reads_records(store: Store, question: FindQuestion) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Executable,
     Integer,
     LargeBinary,
     Select,
@@ -126,7 +127,7 @@ def _set_flags(flags: bytearray, connection: Connection, statement: Select[int])
             flags[number] = 1
 
 
-def driver_rows(connection: Connection, statement: Select[Any]) -> Iterator[Sequence[Any]]:
+def driver_rows(connection: Connection, statement: Executable) -> Iterator[Sequence[Any]]:
     """Iterate over rows in parts. On SQLite, these are the driver's: making others takes longer."""
     if connection.dialect.name == "postgresql":  # without the option, all rows are read at once
         yield from connection.execute(statement, execution_options=_MANY).partitions()
