@@ -81,8 +81,8 @@ def surely_stands_by(day: date) -> ColumnElement[bool]:
     """
     table, text, end = SNAPSHOTS, _text(day.isoformat()), _day_after(day)
     return and_(
-        func.length(table.c.posted) == _LONGEST,
         table.c.posted <= text,
+        func.length(table.c.posted) == _LONGEST,
         or_(
             table.c.observed < end,
             and_(

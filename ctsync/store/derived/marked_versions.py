@@ -92,8 +92,8 @@ class MarkedVersions:
         table, mark = SNAPSHOTS, case((self._matches(), _MATCH), else_=_OTHER)
         if by_day is not None:
             mark = case(
-                (not_(may_stand_by(by_day)), _LATER),
                 (surely_stands_by(by_day), mark),
+                (not_(may_stand_by(by_day)), _LATER),
                 else_=_UNSURE,
             )
         position: ColumnElement[Any] = table.c.position
