@@ -44,7 +44,7 @@ def migrate(connection: Connection) -> None:
         compare_server_default=True,
         # `ctsync db index-text` creates the tables of words, not a migration
         include_name=lambda name, kind, _: (
-            kind != "table" or not f"{name}".startswith("text_words")
+            kind != "table" or not f"{name}".startswith(("text_words", "text_shared"))
         ),
     )
     with context.begin_transaction():

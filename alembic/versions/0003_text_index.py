@@ -65,6 +65,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for name in ("text_words", "text_places", "text_values", "text_bodies"):
+    for name in ("text_words", "text_shared", "text_places", "text_values", "text_bodies"):
         op.execute(f"DROP TABLE IF EXISTS {name}")
     op.execute("DELETE FROM ctsync_marks WHERE key = 'text_index'")

@@ -66,7 +66,8 @@ def downgrade() -> None:
 
 
 def delete_index() -> None:
-    op.execute("DROP TABLE IF EXISTS text_words")
+    for name in ("text_words", "text_shared"):
+        op.execute(f"DROP TABLE IF EXISTS {name}")
     for name in ("text_places", "text_bodies"):
         op.execute(f"DELETE FROM {name}")
     op.execute("DELETE FROM ctsync_marks WHERE key = 'text_index'")

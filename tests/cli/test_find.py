@@ -77,6 +77,11 @@ def test_words_of_a_record_are_found_with_and_without_the_index(shell: Shell, ke
     assert "the text index has 2 records and " in smaller.stderr
     assert "the database shrank by " in smaller.stderr or "grew by 0 bytes" in smaller.stderr
     assert shell.run("find", "condition~lung", "--ever").stdout == scanned.stdout
+    shell.run("db", "index-text", "--detail", "names")
+    assert shell.run("find", "condition~lung", "--ever").stdout == scanned.stdout
+    assert shell.run("find", "eligibility=none").stderr.startswith(
+        "the text index does not have eligibility: the search reads the records themselves; "
+    )
     assert "the text index is deleted" in shell.run("db", "index-text", "--drop").stderr
 
 

@@ -100,7 +100,14 @@ def counter() -> Iterator[dict[str, int]]:
 
 @pytest.mark.usefixtures("records_in_memory")
 @pytest.mark.parametrize(
-    "detail", [TextDetail.FULL, pytest.param(TextDetail.WORDS, marks=pytest.mark.slow)]
+    "detail",
+    [
+        TextDetail.FULL,
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in (TextDetail.WORDS, TextDetail.NAMES)
+        ),
+    ],
 )
 def test_a_search_gives_one_answer_with_and_without_the_index(
     store: Store, counter: dict[str, int], detail: TextDetail

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
-from itertools import permutations, product
+from itertools import cycle, permutations, product
 from typing import Any
 
 import pytest
@@ -29,6 +29,7 @@ from ctsync.store.database.tables import BODIES, TEXT_BODIES, TEXT_PLACES, TEXT_
 from ctsync.store.derived import trial_search
 from ctsync.store.derived.text_index import MARK, TextDetail
 from ctsync.store.derived.text_index_build import build_text_index, drop_text_index
+from ctsync.store.derived.word_tables import shares_texts
 from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
 from tests.record.studies import study
@@ -133,17 +134,32 @@ def test_words_are_found_with_and_without_the_index(store: Store) -> None:
 
 
 @pytest.mark.slow
-def test_an_index_without_the_order_of_words_gives_the_same_answers(store: Store) -> None:
+@pytest.mark.parametrize("detail", [TextDetail.WORDS, TextDetail.NAMES])
+def test_a_smaller_index_gives_the_same_answers(store: Store, detail: TextDetail) -> None:
     keep_trials(store)
     scanned = answers(store)
-    build_text_index(store, TextDetail.WORDS)
-    assert store.texts.detail() is TextDetail.WORDS
+    build_text_index(store, detail)
+    assert store.texts.detail() is detail
     assert {asked: numbers(store, asked) for asked in EXPECTED} == EXPECTED
     assert answers(store) == scanned
     assert numbers(store, 'eligibility!~"ecog 0"') == [2, 3]
     keep_history(store, [made(4, **{CRITERIA: "no ECOG 0, but 1"}), made(4)])
     assert numbers(store, 'eligibility~"ecog 0"') == [1]
     assert numbers(store, 'eligibility~"ecog 0"', ever=True) == [1, 4]
+
+
+def test_a_search_says_what_the_index_does_not_have(store: Store) -> None:
+    build_text_index(store, TextDetail.NAMES)
+    keep_trials(store)
+    asked = ("condition~cancer", "eligibility~ecog", "outcome~survival")
+    assert numbers(store, *asked) == [1]
+    assert scan_note(store, list(map(read_condition, asked))) == (
+        "the text index does not have eligibility and outcome: the search reads the records "
+        "themselves; build a larger index: ctsync db index-text --detail words"
+    )
+    assert scan_note(store, [read_condition("facility~charite")]) is None
+    build_text_index(store, TextDetail.WORDS)
+    assert scan_note(store, list(map(read_condition, asked))) is None
 
 
 @pytest.mark.slow
@@ -190,9 +206,10 @@ def test_the_count_of_many_results_is_that_of_the_results(
 ) -> None:
     """Many records are counted trial by trial in the database, a few by their own rows."""
     keep_trials(store)
+    days = ("2020-01-01", "2020-02-01", "2020-02-01", "2020-02", "2020-02-31", "2020-03-01")
     for number, order in enumerate(permutations(range(3)), 4):
-        months = (f"2020-0{month}-01" for month in range(1, 9))
-        history = [made(number, posted=next(months), **TRIALS[n]) for n in (*order, *order[:1])]
+        posted = cycle(days[number % 3 :])
+        history = [made(number, posted=next(posted), **TRIALS[n]) for n in (*order, *order[:1])]
         keep_history(store, history)
     leave(store, NctId(an_id(5)))
     build_text_index(store)
@@ -339,7 +356,7 @@ def test_an_index_of_another_form_is_not_used_and_is_built_from_nothing(store: S
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("damage", ["places", "words", "table"])
+@pytest.mark.parametrize("damage", ["places", "words", "table", "shared"])
 def test_a_damaged_index_is_reported_and_built_again(
     store: Store, migrated_url: str, damage: str
 ) -> None:
@@ -352,6 +369,10 @@ def test_a_damaged_index_is_reported_and_built_again(
                 unit.connection.execute(delete(TEXT_BODIES))
             case "words":
                 unit.connection.execute(delete(TEXT_VALUES).where(TEXT_VALUES.c.id == 2))
+            case "shared" if not shares_texts(unit.connection):
+                return  # PostgreSQL has no such table
+            case "shared":
+                unit.connection.execute(text("DROP TABLE text_shared"))
             case _:
                 unit.connection.execute(text("DROP TABLE text_words"))
     (problem,) = check(migrated_url)

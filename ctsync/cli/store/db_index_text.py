@@ -17,7 +17,7 @@ from ctsync.store.derived.text_index_build import build_text_index, drop_text_in
 @click.option(
     "--detail",
     type=click.Choice([one.value for one in TextDetail]),
-    help="What to keep of each text: full (words and their order, the default), or words.",
+    help="What to keep: full (words and their order, the default), words, or names.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 @pass_app
@@ -31,7 +31,9 @@ def index_text(app: App, *, drop: bool, detail: str | None, as_json: bool) -> No
 
     With --detail words the index is smaller. It does not know the order of words, so for words in
     double quotes, and for words with punctuation such as anti-PD-1, `find` reads the records that
-    have all the words. The answers are the same. Another detail builds the index again.
+    have all the words. With --detail names it also leaves out eligibility criteria and outcome
+    measures: for these, `find` reads all records that meet the other conditions. The answers are
+    the same. Another detail builds the index again.
     """
     with app.writable_store(create=False) as store:
         if drop:

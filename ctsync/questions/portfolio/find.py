@@ -125,17 +125,18 @@ def count_found(store: Store, question: FindQuestion, *, today: date) -> int:
         return sum(1 for _ in _spans_found(store, asked, records, today))
     if asked.is_of_newest:
         return store.search.count_newest(asked.conditions, search)
-    outlined = store.search.outlines(asked.conditions, search)
-    return sum(_count_of_trial(versions, asked) for versions in outlined)
+    found = store.search.matches(
+        asked.conditions, search, known=lambda versions: _known(_days(versions, asked), asked)
+    )
+    return sum(
+        trials * len(_runs(len(matches), matches.__getitem__, ever=asked.ever))
+        for matches, trials in found.items()
+    )
 
 
-def _count_of_trial(versions: Sequence[VersionOutline], question: FindQuestion) -> int:
-    matches = [one.matches for one in versions]
-    if all(matches):  # the first day decides
-        as_of = question.as_of
-        return 1 if as_of is None or stands_from(versions[:1])[0] <= as_of else 0
-    known = len(versions) if question.as_of is None else _known(stands_from(versions), question)
-    return len(_runs(known, matches.__getitem__, ever=question.ever))
+def _days(versions: Sequence[VersionOutline], question: FindQuestion) -> Sequence[Any]:
+    """Return the first day of each version if the question needs it; that takes long."""
+    return versions if question.as_of is None else stands_from(versions)
 
 
 def first_results(
@@ -143,10 +144,11 @@ def first_results(
 ) -> tuple[list[FoundTrial], int]:
     """Return the first `limit` results, by default all, and how many there are in all."""
     most = None if limit is None else limit + 1
-    found = list(islice(find_trials(store, question, today=today), most))
-    if limit is None or len(found) <= limit:
-        return found, len(found)
-    return found[:limit], count_found(store, question, today=today)
+    with store.one_view() as view:  # so that the records in the text index are found once
+        found = list(islice(find_trials(view, question, today=today), most))
+        if limit is None or len(found) <= limit:
+            return found, len(found)
+        return found[:limit], count_found(view, question, today=today)
 
 
 def reads_records(store: Store, question: FindQuestion) -> bool:
@@ -207,10 +209,23 @@ def require_few(conditions: Sequence[object]) -> None:
 
 
 def scan_note(store: Store, conditions: Sequence[FieldCondition]) -> str | None:
-    """Return a sentence for the user if a search has to read the records, else None."""
-    if not _asks_records(conditions) or store.texts.is_in_use():
+    """Return a sentence for the user if a search has to read the records, else None.
+
+    Phrases in an index without the order of words need none: few records are read.
+    """
+    asked = {one.term.name: one.term for one in conditions if one.term.is_of_record}
+    detail = store.texts.detail() if asked and store.texts.is_in_use() else None
+    if asked and detail is None:
+        return (
+            "no text index: the search reads the records themselves; build it: ctsync db index-text"
+        )
+    lacking = [name for name, term in asked.items() if detail and not detail.has(term)]
+    if not lacking:
         return None
-    return "no text index: the search reads the records themselves; build it: ctsync db index-text"
+    return (
+        f"the text index does not have {' and '.join(lacking)}: the search reads the records "
+        "themselves; build a larger index: ctsync db index-text --detail words"
+    )
 
 
 def unfetched_note_of_search(

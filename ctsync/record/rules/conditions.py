@@ -87,7 +87,8 @@ class ConditionField:
 
     `field` is an attribute of KeyFields, "nct_id" or "state". `words` are its known values; empty
     if it takes any value. A record field has its `paths` in the record, and a letter `code` for the
-    text index. `is_long`: its texts are too long to be shown in an answer.
+    text index. `is_long`: its texts are too long to be shown in an answer. `is_prose`: they are
+    sentences, not names. `is_repeated`: it has few different texts, each in many records.
     """
 
     name: str
@@ -97,6 +98,8 @@ class ConditionField:
     paths: tuple[str, ...] = ()
     code: str = ""
     is_long: bool = False
+    is_prose: bool = False
+    is_repeated: bool = False
 
     @property
     def is_of_record(self) -> bool:
@@ -105,7 +108,13 @@ class ConditionField:
 
 
 def _of_record(
-    code: str, name: str, *paths: str, words: tuple[str, ...] = (), is_long: bool = False
+    code: str,
+    name: str,
+    *paths: str,
+    words: tuple[str, ...] = (),
+    is_long: bool = False,
+    is_prose: bool = False,
+    is_repeated: bool = False,
 ) -> ConditionField:
     return ConditionField(
         name,
@@ -115,6 +124,8 @@ def _of_record(
         paths=tuple(f"protocolSection.{path}" for path in paths),
         code=code,
         is_long=is_long,
+        is_prose=is_prose,
+        is_repeated=is_repeated or bool(words),
     )
 
 
@@ -129,14 +140,17 @@ RECORD_TERMS: tuple[ConditionField, ...] = (
     _of_record("d", "intervention_type", f"{_ARMS}.interventions.type", words=_INTERVENTION_TYPES),
     _of_record("e", "collaborator", f"{_PARTIES}.collaborators.name"),
     _of_record("f", "sponsor_class", f"{_PARTIES}.leadSponsor.class", words=_CLASSES),
-    _of_record("g", "country", f"{_SITES}.country"),
-    _of_record("h", "city", f"{_SITES}.city"),
+    _of_record("g", "country", f"{_SITES}.country", is_repeated=True),
+    _of_record("h", "city", f"{_SITES}.city", is_repeated=True),
     _of_record("i", "facility", f"{_SITES}.facility"),
-    _of_record("j", "eligibility", "eligibilityModule.eligibilityCriteria", is_long=True),
+    _of_record(
+        "j", "eligibility", "eligibilityModule.eligibilityCriteria", is_long=True, is_prose=True
+    ),
     _of_record(
         "k",
         "outcome",
         *(f"{_OUTCOMES}.{rank}Outcomes.measure" for rank in ("primary", "secondary", "other")),
+        is_prose=True,
     ),
 )
 """The record fields. A code is stored in the index: never give it to another field."""

@@ -16,7 +16,7 @@ deliveries      the outbox: one row per event and recipient
 trial_facts     what a portfolio, the flags and a forecast need of a trial's newest record
 text_values     the text index: the texts of the searched fields; text_bodies: the records in it;
                 text_places: which record has which text. `ctsync db index-text` fills them, and
-                creates text_words
+                creates text_words and text_shared
 ctsync_marks    facts about the database itself, such as that it belongs to ctsync
 
 The views v_trials, v_versions, v_changes, v_watched and v_listed are for people who use SQL

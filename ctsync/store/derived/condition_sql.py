@@ -44,9 +44,19 @@ def meets(conditions: Sequence[FieldCondition]) -> ColumnElement[bool]:
     A version that is gone or moved meets them only if one of them names the state.
     """
     terms = [_term(column_of(one.term.field), one) for one in conditions]
-    if not any(one.term.field == "state" for one in conditions):
+    if not names_state(conditions):
         terms.append(SNAPSHOTS.c.state == State.PRESENT)
     return and_(true(), *terms)
+
+
+def meets_with_record(conditions: Sequence[FieldCondition]) -> ColumnElement[bool]:
+    """Return the same condition for versions that have a record: these are present."""
+    return and_(true(), *(_term(column_of(one.term.field), one) for one in conditions))
+
+
+def names_state(conditions: Sequence[FieldCondition]) -> bool:
+    """Whether a condition names the state of a version."""
+    return any(one.term.field == "state" for one in conditions)
 
 
 def may_stand_by(day: date) -> ColumnElement[bool]:
@@ -61,6 +71,28 @@ def may_stand_by(day: date) -> ColumnElement[bool]:
         table.c.posted <= text,
         table.c.observed < end,
         and_(table.c.observed.is_(None), or_(table.c.submitted <= text, table.c.fetched < end)),
+    )
+
+
+def surely_stands_by(day: date) -> ColumnElement[bool]:
+    """Return a condition that is true only for versions that were current on `day`.
+
+    Whatever is not a full date is not sure, nor are the last days of a month, which it may lack.
+    """
+    table, text, end = SNAPSHOTS, _text(day.isoformat()), _day_after(day)
+    return and_(
+        table.c.posted <= text,
+        func.length(table.c.posted) == _LONGEST,
+        or_(
+            table.c.observed < end,
+            and_(
+                table.c.observed.is_(None),
+                table.c.submitted <= text,
+                func.length(table.c.submitted) == _LONGEST,
+                func.substr(table.c.submitted, 6, 2).between(_text("01"), _text("12")),
+                func.substr(table.c.submitted, 9, 2).between(_text("01"), _text("28")),
+            ),
+        ),
     )
 
 

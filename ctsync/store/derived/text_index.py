@@ -1,14 +1,15 @@
 """The text index: which record has which words in which field. Built on request.
 
 `text_values` names each text of a searched field once, by the hash of its words, and `text_words`
-has its words: FTS5 without its text on SQLite, tsvector with a GIN index on PostgreSQL. Each word
-begins with the letter of its field. ctsync splits a text into words itself, so both databases find
-the same. The texts themselves are not stored: the records have them. Rows follow from the digest of
-a record alone, so none is ever deleted: a dropped record has rows that no version leads to.
+has its words (see `word_tables`). Each word begins with the letter of its field. ctsync splits a
+text into words itself, so both databases find the same. The texts themselves are not stored: the
+records have them. Rows follow from the digest of a record alone, so none is ever deleted: a dropped
+record has rows that no version leads to.
 
 Records and texts are numbered together. A record is followed by the texts that it was the first to
 have, so the first record of a text is the one with the greatest number below. `text_places` has the
-other records of a text; most texts have none.
+other records of a text; most texts have none. On SQLite, `text_shared` has those of repeated fields
+such as country, and of the fact that a field has no text.
 
 The index is in use if the mark `text_index` has the value FORM and a TextDetail. From then on, each
 body is indexed in the transaction that stores it.
@@ -18,15 +19,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import cache
 from hashlib import blake2b
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, column, delete, func, select, table, text
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from ctsync.errors import CorruptBody, UsageError
-from ctsync.record.rules.conditions import RECORD_TERMS
+from ctsync.errors import CorruptBody
+from ctsync.record.rules.conditions import RECORD_TERMS, ConditionField
 from ctsync.record.rules.record_search import record_items
 from ctsync.record.rules.search_words import words_of
 from ctsync.store.bodies.reader import Dictionaries
@@ -40,17 +43,41 @@ from ctsync.store.database.tables import (
     TEXT_PLACES,
     TEXT_VALUES,
 )
+from ctsync.store.derived.word_tables import (
+    add_shared,
+    add_words,
+    count_sharing,
+    count_texts,
+    create_word_tables,
+    drop_word_tables,
+    merge_words,
+    shares_texts,
+)
 
 
 class TextDetail(StrEnum):
-    """What the index knows of a text: its words and their order, or its words alone."""
+    """What the index knows of a record.
+
+    FULL: the words of each text and their order. WORDS: the words alone. NAMES: the words alone,
+    and nothing of the texts that are prose.
+    """
 
     FULL = "full"
     WORDS = "words"
+    NAMES = "names"
+
+    @property
+    def has_order(self) -> bool:
+        """Whether the index knows the order of the words of a text."""
+        return self is TextDetail.FULL
+
+    def has(self, term: ConditionField) -> bool:
+        """Whether the index has the texts of a record field."""
+        return self is not TextDetail.NAMES or not term.is_prose
 
 
 MARK = "text_index"
-FORM = "4"
+FORM = "5"
 """The version of the rules that split a text into words, and of the tables of the index.
 
 A mark of another form: not in use.
@@ -63,26 +90,15 @@ _KEY_BYTES = 8
 _LOST = "its table of words is missing or damaged"
 
 
-def _statements(detail: TextDetail, *, on_server: bool) -> Sequence[str]:
-    is_full = detail is TextDetail.FULL
-    if on_server:
-        words = ", words text NOT NULL" if is_full else ""
-        return (
-            f"""CREATE TABLE IF NOT EXISTS text_words
-                (value_id bigint PRIMARY KEY, lexemes tsvector NOT NULL{words})""",
-            "CREATE INDEX IF NOT EXISTS ix_text_words_lexemes ON text_words USING gin (lexemes)",
-        )
-    return (
-        f"""CREATE VIRTUAL TABLE IF NOT EXISTS text_words USING fts5(words, content = '',
-            tokenize = 'ascii', columnsize = 0, detail = {"full" if is_full else "none"})""",
-    )
-
-
 class _Entry(NamedTuple):
-    """The words of a text of a field, or the fact that the field has no text (`words` is None)."""
+    """The words of a text of a field, or the fact that the field has no text (`words` is None).
+
+    Each word begins with the code of the field. `is_repeated`: many records have it.
+    """
 
     key: int
-    words: tuple[str, ...] | None
+    words: str | None
+    is_repeated: bool
 
 
 class TextIndexReads(Reads):
@@ -129,7 +145,7 @@ class TextIndexWrites(Writes):
             self.add(digests, self._detail)
 
     def create(self, detail: TextDetail | None = None) -> TextDetail:
-        """Create the table of words if it is missing, and return what the index knows of a text.
+        """Create the tables of words if they are missing, and return what the index knows.
 
         Empties an index of an older form or of another detail. The default is the detail of the
         index that there is, else FULL. Raises UsageError if this SQLite has no FTS5.
@@ -139,45 +155,44 @@ class TextIndexWrites(Writes):
         wanted = detail or stored or TextDetail.FULL
         if mark is not None and stored is not wanted:
             self.drop()
-        on_server = self._connection.dialect.name == "postgresql"
-        if not on_server:
-            options = self._connection.scalars(text("PRAGMA compile_options")).all()
-            if "ENABLE_FTS5" not in options:
-                raise UsageError(
-                    "this Python's SQLite has no FTS5, which the text index needs; use another "
-                    "build of Python, or PostgreSQL"
-                )
-        for statement in _statements(wanted, on_server=on_server):
-            self._connection.execute(text(statement))
+        create_word_tables(self._connection, ordered=wanted.has_order)
         self._marks.set(MARK, f"{_BUILDING}{FORM} {wanted}")
         return wanted
 
     def put_in_use(self, detail: TextDetail) -> None:
-        """Declare the index complete, and merge its words, which saves 5 % of their size."""
-        if self._connection.dialect.name != "postgresql":
-            _merge_words(self._connection)
+        """Declare the index complete, and merge its words."""
+        merge_words(self._connection)
         self._marks.set(MARK, f"{FORM} {detail}")
 
     def drop(self) -> bool:
         """Delete the index. Return whether there was one."""
         was_there = read_mark(self._connection, MARK) is not None
-        self._connection.execute(text("DROP TABLE IF EXISTS text_words"))
+        drop_word_tables(self._connection)
         for each in (TEXT_PLACES, TEXT_VALUES, TEXT_BODIES):
             self._connection.execute(delete(each))
         self._connection.execute(delete(MARKS).where(MARKS.c.key == MARK))
         self._detail, self._is_asked = None, True
         return was_there
 
-    def missing(self, after: str, *, limit: int) -> Sequence[str]:
-        """Return bodies that are not in the index, in order of digests after `after`."""
+    def missing(self, after: str, *, limit: int, most_bytes: int | None = None) -> Sequence[str]:
+        """Return bodies that are not in the index, in order of digests after `after`.
+
+        Their records have `most_bytes` together, or there is one.
+        """
         statement = (
-            select(BODIES.c.digest)
+            select(BODIES.c.digest, BODIES.c.raw_size)
             .outerjoin(TEXT_BODIES, TEXT_BODIES.c.digest == BODIES.c.digest)
             .where(BODIES.c.digest > after, TEXT_BODIES.c.id.is_(None))
             .order_by(BODIES.c.digest)
             .limit(limit)
         )
-        return self._connection.scalars(statement).all()
+        rows = self._connection.execute(statement).all()
+        sizes = accumulate(row.raw_size for row in rows)
+        return [
+            row.digest
+            for number, (row, size) in enumerate(zip(rows, sizes, strict=True))
+            if number == 0 or most_bytes is None or size <= most_bytes
+        ]
 
     def add(self, digests: Sequence[str], detail: TextDetail) -> int:
         """Index stored bodies. Return how many were added; a damaged body is left out."""
@@ -186,14 +201,14 @@ class TextIndexWrites(Writes):
     def _add(self, digests: Sequence[str], detail: TextDetail) -> int:
         stored = select(TEXT_BODIES.c.digest).where(TEXT_BODIES.c.digest.in_(digests))
         known = frozenset(self._connection.scalars(stored))
-        found: dict[str, dict[int, _Entry]] = {}
-        for digest in digests:
-            if digest not in known:
-                try:
-                    raw = self._dictionaries.read_body(self._connection, digest)
-                except CorruptBody:
-                    continue  # `ctsync check` reports it
-                found[digest] = {one.key: one for one in _entries(orjson.loads(raw))}
+        new = [digest for digest in digests if digest not in known]
+        # a damaged body is not among these; `ctsync check` reports it
+        raw = self._dictionaries.read_bodies(self._connection, new)
+        found = {
+            digest: {one.key: one for one in _entries(orjson.loads(raw.pop(digest)), detail)}
+            for digest in new
+            if digest in raw
+        }
         if found:
             self._write(found, detail)
         return len(found)
@@ -202,27 +217,34 @@ class TextIndexWrites(Writes):
         """Number records and the texts that are new with each, and write their rows."""
         known = self._known_values({key for entries in found.values() for key in entries})
         number, bodies = _last_number(self._connection), list[tuple[int, str]]()
+        is_shared = shares_texts(self._connection)
         new: dict[int, int] = {}
         places: set[tuple[int, int]] = set()
-        words: list[tuple[int, tuple[str, ...]]] = []
+        shared: dict[int, list[int]] = {}
+        words: list[tuple[int, str]] = []
         for digest, entries in found.items():
             number += 1
             body = number
             bodies.append((body, digest))
+            of_others = shared[body] = []
             for key, entry in entries.items():
                 value = known.get(key) or new.get(key)
-                if value is not None:
+                if value is None:
+                    number += 1
+                    new[key] = number
+                    if entry.words is not None:
+                        words.append((number, entry.words))
+                elif is_shared and entry.is_repeated:
+                    of_others.append(value)
+                else:
                     places.add((value, body))
-                    continue
-                number += 1
-                new[key] = number
-                if entry.words is not None:
-                    words.append((number, entry.words))
         places.add((number, body))  # for `_last_number`, and true if this is a text
         insert_rows(self._connection, TEXT_BODIES, ("id", "digest"), bodies)
         insert_rows(self._connection, TEXT_VALUES, ("words_key", "id"), sorted(new.items()))
         insert_rows(self._connection, TEXT_PLACES, ("value_id", "body_id"), sorted(places))
-        self._add_words(words, detail)
+        add_words(self._connection, words, ordered=detail.has_order)
+        if is_shared:
+            add_shared(self._connection, shared)
 
     def _known_values(self, keys: Collection[int]) -> dict[int, int]:
         known: dict[int, int] = {}
@@ -233,48 +255,10 @@ class TextIndexWrites(Writes):
             known |= {row.words_key: row.id for row in self._connection.execute(rows)}
         return known
 
-    def _add_words(self, rows: Sequence[tuple[int, tuple[str, ...]]], detail: TextDetail) -> None:
-        if not rows:
-            return
-        values = [{"number": number, "words": " ".join(words)} for number, words in rows]
-        if self._connection.dialect.name == "postgresql":
-            for one, (_, words) in zip(values, rows, strict=True):
-                one["lexemes"] = " ".join(f"'{word}'" for word in sorted(set(words)))
-            self._connection.execute(_SERVER_INSERTS[detail], values)
-        else:
-            self._connection.execute(_FILE_INSERT, values)
-
-
-_MERGE = text("INSERT INTO text_words (text_words, rank) VALUES ('merge', :pages)")
-_PAGES = 64
-"""Pages of a step. Merging all words at once would need their space twice."""
-
-
-def _merge_words(connection: Connection) -> None:
-    pages = -_PAGES  # a negative number begins a merge of everything
-    while True:
-        before = connection.scalar(select(func.total_changes())) or 0
-        connection.execute(_MERGE, {"pages": pages})
-        if (connection.scalar(select(func.total_changes())) or 0) - before <= 1:
-            return  # as FTS5 says that there is nothing left to merge
-        pages = _PAGES
-
 
 def _last_number(connection: Connection) -> int:
     # the last number of each write has a place, and this key finds it without an index of its own
     return connection.scalar(select(func.max(TEXT_PLACES.c.value_id))) or 0
-
-
-_FILE_INSERT = text("INSERT INTO text_words (rowid, words) VALUES (:number, :words)")
-_SERVER_INSERTS = {
-    TextDetail.FULL: text(
-        "INSERT INTO text_words (value_id, lexemes, words) "
-        "VALUES (:number, CAST(:lexemes AS tsvector), :words)"
-    ),
-    TextDetail.WORDS: text(
-        "INSERT INTO text_words (value_id, lexemes) VALUES (:number, CAST(:lexemes AS tsvector))"
-    ),
-}
 
 
 def text_index_problem(connection: Connection) -> str | None:
@@ -305,24 +289,13 @@ def text_index_problem(connection: Connection) -> str | None:
     without = select(func.count()).where(TEXT_VALUES.c.words_key.in_(nothing))
     expected = texts - (connection.scalar(without) or 0)
     try:
-        words = _indexed_texts(connection)
+        words = count_texts(connection)
+        sharing = count_sharing(connection) if shares_texts(connection) else bodies
     except SQLAlchemyError:
         return _LOST
+    if sharing != bodies:
+        return f"it has the shared texts of {sharing:,} of {bodies:,} records"
     return None if words == expected else f"it has the words of {words:,} of {expected:,} texts"
-
-
-def _indexed_texts(connection: Connection) -> int:
-    if connection.dialect.name == "postgresql":
-        return connection.scalar(select(func.count()).select_from(table("text_words"))) or 0
-    # FTS5 begins its row 1 with the number of texts, as a variable-length integer
-    totals = table("text_words_data", column("id"), column("block"))
-    block = connection.scalar(select(totals.c.block).where(totals.c.id == 1)) or b"\0"
-    number = 0
-    for byte in block:
-        number = number << 7 | byte & 0x7F
-        if not byte & 0x80:
-            break
-    return number
 
 
 def _is_readable(connection: Connection, digest: str) -> bool:
@@ -338,6 +311,7 @@ def text_key(code: str, words: Sequence[str]) -> int:
     return _hash(code, f"~{' '.join(words)}")
 
 
+@cache
 def no_text_key(code: str) -> int:
     """Return the key of the fact that a field has no text. No text has this hash."""
     return _hash(f"-{code}", "")
@@ -348,11 +322,12 @@ def _hash(code: str, content: str) -> int:
     return int.from_bytes(blake2b(key, digest_size=_KEY_BYTES).digest(), "big", signed=True)
 
 
-def _entries(body: Any) -> Iterator[_Entry]:
-    for term in RECORD_TERMS:
+def _entries(body: Any, detail: TextDetail) -> Iterator[_Entry]:
+    for term in filter(detail.has, RECORD_TERMS):
         items = record_items(body, term)
         if not items:
-            yield _Entry(no_text_key(term.code), None)
+            yield _Entry(no_text_key(term.code), None, is_repeated=True)
         for item in items:
             words = words_of(item)
-            yield _Entry(text_key(term.code, words), tuple(f"{term.code}{one}" for one in words))
+            coded = f" {term.code}".join(("", *words)).lstrip()
+            yield _Entry(text_key(term.code, words), coded, term.is_repeated)

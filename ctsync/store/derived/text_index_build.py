@@ -13,6 +13,8 @@ from ctsync.store.derived.text_index import TextDetail, detail_in_use, text_inde
 from ctsync.store.store import Store
 
 _AT_ONCE = 500
+_BYTES_AT_ONCE = 16 * 2**20
+"""The most bytes of the records of one transaction: some records have 4 MB."""
 _HOLDER = "ctsync db index-text"
 _BEFORE_ALL = "0:"
 """Sorts before each digest."""
@@ -56,7 +58,7 @@ def build_text_index(
         total, done, added, last = _missing(store), 0, 0, _BEFORE_ALL
         while True:
             with store.unit() as unit:
-                digests = unit.texts.missing(last, limit=_AT_ONCE)
+                digests = unit.texts.missing(last, limit=_AT_ONCE, most_bytes=_BYTES_AT_ONCE)
                 added += unit.texts.add(digests, kept)
             if not digests:
                 break

@@ -6,6 +6,7 @@ left out here, and the caller reads the records.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -34,6 +35,7 @@ from ctsync.store.database.access import BATCH, Database, Reads, batches, data_s
 from ctsync.store.database.tables import SNAPSHOTS, TEXT_BODIES, TRIALS
 from ctsync.store.derived.condition_sql import column_of, may_stand_by, meets
 from ctsync.store.derived.indexed_records import IndexedRecords, KeptRecords
+from ctsync.store.derived.marked_versions import MarkedVersions
 from ctsync.store.derived.searched_versions import (
     STATES,
     Candidate,
@@ -41,11 +43,7 @@ from ctsync.store.derived.searched_versions import (
     time_columns,
 )
 from ctsync.store.derived.text_index import TextDetail
-from ctsync.store.derived.text_matches import (
-    flagged_versions,
-    indexed_records,
-    is_flagged,
-)
+from ctsync.store.derived.text_matches import indexed_records, is_flagged
 
 _TIMES = (
     SNAPSHOTS.c.state,
@@ -124,32 +122,33 @@ class SearchReads(Reads):
                 for _, rows in plan.by_trial(connection, versions, kept) if kept else ():
                     yield [plan.candidate(row, records) for row in rows]
 
-    def outlines(
-        self, conditions: Sequence[FieldCondition], search: VersionSearch
-    ) -> Iterator[list[VersionOutline]]:
-        """Iterate over the trials as `candidates` does, with less of each version.
+    def matches(
+        self,
+        conditions: Sequence[FieldCondition],
+        search: VersionSearch,
+        *,
+        known: Callable[[Sequence[VersionOutline]], int],
+    ) -> Counter[tuple[bool, ...]]:
+        """Count trials as `candidates` does, by which of their versions match, oldest first.
 
-        Leaves out trials in which no version meets the conditions. Of a trial whose versions all
-        meet them, has only the first version. In any order.
+        `known` returns how many of the versions of a trial count. It is not called for a trial if
+        that follows from `search.by_day` in the database.
         """
         plan = _Plan.of(conditions, search)
         with self._reading() as connection:
             records = self._records(plan, connection)
+            found: Counter[tuple[bool, ...]] = Counter()
             if records is None or plan.in_words or search.watch is not None or _is_few(records):
                 ids = plan.trials(connection, records)
             else:
-                # most trials have a match, and most of these in every version
-                summaries = connection.execute(plan.summaries(connection, records))
-                several = list[NctId]()
-                for batch in summaries.partitions(BATCH):
-                    yield from ([VersionOutline(matches=True, row=row)] for row in batch if row[1])
-                    several += [NctId(row[0]) for row in batch if not row[1]]
-                ids = iter(several)
+                marked = MarkedVersions.of(connection, records, plan.of_key, search.newest_id)
+                found, unsure = marked.count_trials(search.by_day)
+                ids = iter(unsure)
             for some in _in_batches(ids):
                 for _, rows in plan.by_trial(connection, plan.outlines(), some):
-                    found = [plan.outline(row, records) for row in rows]
-                    if any(one.matches for one in found):
-                        yield found
+                    versions = [plan.outline(row, records) for row in rows]
+                    found[tuple(one.matches for one in versions[: known(versions)])] += 1
+        return found
 
     def newest(
         self, conditions: Sequence[FieldCondition], search: VersionSearch
@@ -288,32 +287,6 @@ class _Plan:
     def outlines(self) -> Select[Any]:
         """Select only the outlines of these versions."""
         return self._versions(*time_columns(), *self._asked_words()).where(_IN_BATCH)
-
-    def summaries(self, connection: Connection, records: IndexedRecords) -> Select[Any]:
-        """Select the trials with a match, and whether all versions match.
-
-        Has the times of the first version, if versions of a day are searched.
-        """
-        table, flags = SNAPSHOTS, flagged_versions(connection, records)
-        met = is_flagged(table.c.id, flags, connection.dialect.name)
-        matches = func.sum(case((and_(meets(self.of_key), met), 1), else_=0))
-        found = (
-            select(
-                table.c.nct_id,
-                case((matches == func.count(), 1), else_=0).label("every"),
-                func.min(table.c.position).label("first"),
-            )
-            .where(self._is_stored())
-            .group_by(table.c.nct_id)
-            .having(matches > 0)
-            .subquery()
-        )
-        if self.search.by_day is None:  # no time is needed
-            return select(found.c.nct_id, found.c.every)
-        is_first = and_(table.c.nct_id == found.c.nct_id, table.c.position == found.c.first)
-        return select(found.c.nct_id, found.c.every, *time_columns()).join_from(
-            found, table, is_first
-        )
 
     def _versions(self, *columns: ColumnElement[Any]) -> Select[Any]:
         table, number = SNAPSHOTS, TEXT_BODIES.c.id if self.indexed else null()
