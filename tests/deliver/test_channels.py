@@ -248,11 +248,19 @@ def test_a_wrong_folder_url_is_a_configuration_error(url: str) -> None:
 
 
 FAKE = """
-import json, pathlib, sys
+import json, pathlib, types
+OverflowMode = types.SimpleNamespace(SPLIT="split")
 class Apprise:
+    def __init__(self):
+        self.services = []
+    def __iter__(self):
+        return iter(self.services)
     def add(self, url):
-        return url.startswith("slack://")
+        if url.startswith("slack://"):
+            self.services.append(types.SimpleNamespace(overflow_mode="upstream"))
+        return bool(self.services)
     def notify(self, **given):
+        assert all(one.overflow_mode == "split" for one in self.services)
         pathlib.Path(__file__).with_name("sent.json").write_text(json.dumps(given))
         return WORKS
 """
