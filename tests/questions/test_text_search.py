@@ -179,6 +179,30 @@ def test_an_index_keeps_its_detail_until_another_is_asked_for(
     assert {asked: numbers(store, asked) for asked in EXPECTED} == EXPECTED
 
 
+def test_trials_are_counted_by_the_matches_among_their_versions(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for searches with many results: in one statement, with a mark for each version."""
+    monkeypatch.setattr(trial_search, "FEW_RECORDS", 0)
+    for number, countries in enumerate((["France", "Italy", "France"], ["France"], ["Italy"]), 1):
+        keep_history(
+            store,
+            [
+                made(number, **{SITES: [{"country": country}], "posted": f"2020-0{month}-01"})
+                for month, country in enumerate(countries, 1)
+            ],
+        )
+    build_text_index(store)
+    asked = FindQuestion((read_condition("country=France"),))
+    counts = {
+        "newest": count_found(store, asked, today=TODAY),
+        "ever": count_found(store, replace(asked, ever=True), today=TODAY),
+        "in February": count_found(store, replace(asked, as_of=date(2020, 2, 15)), today=TODAY),
+        "before": count_found(store, replace(asked, as_of=date(2019, 12, 31)), today=TODAY),
+    }
+    assert counts == {"newest": 2, "ever": 3, "in February": 1, "before": 0}
+
+
 @pytest.mark.slow
 def test_the_count_is_that_of_the_results_and_pages_leave_out_none(store: Store) -> None:
     keep_trials(store)
