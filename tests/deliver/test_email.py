@@ -397,8 +397,9 @@ def test_an_international_domain_is_sent_as_ascii() -> None:
         mail.close()
 
     (got,) = server.mails
-    assert b"rcpt TO:<anna@xn--bcher-kva.example>" in server.received
-    assert b"mail FROM:<ctsync@xn--gre-6ka8i.example>" in server.received
+    commands = bytes(server.received).lower()  # smtplib's letters differ by Python
+    assert b"rcpt to:<anna@xn--bcher-kva.example>" in commands
+    assert b"mail from:<ctsync@xn--gre-6ka8i.example>" in commands
     assert got["To"] == "Anna <anna@xn--bcher-kva.example>"
     assert got["Message-ID"] == "<key1@xn--gre-6ka8i.example>"
     assert b"=?utf-8?" not in bytes(server.received).partition(b"Subject:")[0]
@@ -411,7 +412,8 @@ def test_an_address_beyond_ascii_is_sent_to_a_server_that_offers_smtputf8() -> N
         mail.close()
 
     (got,) = server.mails
-    assert "rcpt TO:<jörg@xn--bcher-kva.example>".encode() in server.received
+    commands = bytes(server.received).lower()
+    assert "rcpt to:<jörg@xn--bcher-kva.example>".encode() in commands
     assert "To: Jörg <jörg@xn--bcher-kva.example>".encode() in server.received
     assert got["Message-ID"] == "<key1@example.org>"
 
