@@ -28,7 +28,7 @@ from ctsync.record.rules.relevel import relevel_worst_stored
 from ctsync.report.build import Scope
 from ctsync.report.report import Coverage, UncheckedTrial, Window
 from ctsync.route import Layout, Route
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.data.outbox import Delivery
 from ctsync.store.store import Store
 

@@ -45,7 +45,8 @@ from ctsync.files import replacing
 from ctsync.questions.portfolio.flags import TrialFlagRow
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.store.data.bulk_reads import Selection
-from ctsync.store.data.events import EventFilter, happened_at
+from ctsync.store.data.event_filter import EventFilter
+from ctsync.store.data.events import happened_at
 from ctsync.store.store import Store
 
 LAYOUT = "2"

@@ -18,7 +18,7 @@ from ctsync.record.flags import Flag, shown_flags
 from ctsync.report.rows.event_row import event_row
 from ctsync.report.rows.row_json import dump
 from ctsync.store.data.bulk_reads import Selection
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store
 
 

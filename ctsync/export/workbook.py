@@ -25,7 +25,7 @@ from ctsync.report.formats.change_table import Column, Value, change_in_words
 from ctsync.report.formats.xlsx import new_workbook, write_sheet
 from ctsync.report.words.event_text import sides
 from ctsync.store.data.bulk_reads import Selection
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
 

@@ -105,7 +105,7 @@ class TrialDatabase:
         from ctsync.questions.portfolio.base_rates import rates_in_use
         from ctsync.questions.portfolio.watches import require_watch
         from ctsync.report.rows.event_row import EventRow, event_row
-        from ctsync.store.data.events import EventFilter
+        from ctsync.store.data.event_filter import EventFilter
 
         require_watch(self._store, watch)
         wanted = EventFilter(

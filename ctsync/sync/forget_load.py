@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from ctsync.model import Kind, NctId
 from ctsync.record.rules.rules import Thresholds
 from ctsync.store.admin.load_redating import ForgottenLoad, RedatedLoad
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store
 from ctsync.sync.history.rederive_events import rederive_events, rewrite
 

@@ -32,7 +32,7 @@ from ctsync.record.registry.notices import (
 )
 from ctsync.record.registry.schema_drift import DriftCount, VanishedField
 from ctsync.record.rules.rules import Thresholds
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.data.runs import SYNC
 from ctsync.store.store import Store
 from ctsync.store.unit import Unit

@@ -12,7 +12,7 @@ from ctsync.questions.operation.health_state import health_facts
 from ctsync.questions.operation.load_days import LoadDay, load_days
 from ctsync.report.addresses import Addresses
 from ctsync.report.report import Window
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store
 from ctsync.web.frame import Frame
 from ctsync.web.pages.changes import ChangePeriod, changes_page, monday_of

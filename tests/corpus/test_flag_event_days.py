@@ -11,7 +11,7 @@ import pytest
 from ctsync.model import JsonObject, Kind, NctId
 from ctsync.record.flags import flags_of, shown_flags
 from ctsync.record.rules.rules import Thresholds
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import open_store
 from ctsync.sync.history.rederive_events import rederive_events
 from tests.conftest import StillClock

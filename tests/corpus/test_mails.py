@@ -21,7 +21,7 @@ from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from ctsync.report.mail.subject import LONGEST
 from ctsync.route import ChannelKind, Route
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store, open_store
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock

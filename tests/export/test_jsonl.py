@@ -18,7 +18,7 @@ from ctsync.export.jsonl import import_lines, version_lines
 from ctsync.model import NctId, Source
 from ctsync.store.admin.check import check
 from ctsync.store.data.bulk_reads import Selection
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
 from tests.python.conftest import LISTED, fill_listed

@@ -25,7 +25,7 @@ from click.testing import CliRunner, Result
 from ctsync.cli import main
 from ctsync.model import NctId
 from ctsync.store.admin.check import check
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.database.engine import parse_url
 from ctsync.store.store import Store, open_store
 from tests.conftest import PostgresServer, StillClock

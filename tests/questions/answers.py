@@ -46,7 +46,7 @@ from ctsync.report.rows.flag_row import trial_flag_rows
 from ctsync.report.rows.report_row import report_row
 from ctsync.report.trial.field_history import Unshown
 from ctsync.report.trial.timeline import query_steps
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.data.failures import Failure
 from ctsync.store.data.runs import Run
 from ctsync.store.data.watches import MergedTrial, Watch, WatchedTrial

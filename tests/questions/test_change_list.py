@@ -9,7 +9,7 @@ import pytest
 
 from ctsync.model import Kind, Level, NctId
 from ctsync.questions.changes.change_list import list_changes, place_changes, placed_changes
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store
 from tests.store.samples import LOAD, TRIAL, add, add_events, event
 

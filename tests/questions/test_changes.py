@@ -13,7 +13,7 @@ from ctsync.errors import UsageError
 from ctsync.model import Category, Kind, Level, NctId, StoredEvent
 from ctsync.questions.changes import changes
 from ctsync.questions.changes.changes import day_of_change, find_changes, newest_changes
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store
 from tests.store.samples import LOAD, TRIAL, add, add_events, event
 

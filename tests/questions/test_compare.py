@@ -11,7 +11,7 @@ from ctsync.model import Kind
 from ctsync.questions.trial.compare import CompareQuestion, compare_versions, comparison_rows
 from ctsync.record.compare.canonical import canonicalize
 from ctsync.record.compare.diff import diff
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
 from tests.record.reconstructed import FOLDER, studies

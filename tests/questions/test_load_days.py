@@ -11,7 +11,7 @@ import pytest
 from ctsync.model import Kind, RegistryVersion
 from ctsync.questions.changes.change_list import list_changes
 from ctsync.questions.operation.load_days import load_days
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store
 from tests.questions.answers import keep_all
 

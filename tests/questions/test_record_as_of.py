@@ -21,7 +21,7 @@ from ctsync.record.rules.rules import Thresholds
 from ctsync.report.rows.row_json import to_json
 from ctsync.report.trial.field_history import words_of
 from ctsync.store.data.bulk_reads import Selection
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store, open_store
 from ctsync.sync.history.rederive_events import rederive_events
 from tests.conftest import StillClock

@@ -16,7 +16,7 @@ from ctsync.model import Kind
 from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.questions.operation.health_state import health_facts
 from ctsync.report.report import Window
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock

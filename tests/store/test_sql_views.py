@@ -15,7 +15,7 @@ from ctsync.errors import StoreUnavailable
 from ctsync.model import JsonObject, ListedVersion, NctId
 from ctsync.questions.changes.changes import find_changes
 from ctsync.questions.trial.versions import trial_versions
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store, open_for_reading, open_store
 from tests.conftest import PostgresServer, StillClock
 from tests.registry_fixtures import make_study

@@ -11,7 +11,7 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from ctsync.errors import Unstorable
 from ctsync.model import KeyFields, RegistryVersion
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.database.types import Digest, dump_json, escape, load_json, pack_digest, unescape
 from ctsync.store.store import Store
 from tests.store.samples import (

@@ -17,7 +17,7 @@ from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.http.transport import Transport
 from ctsync.registry.record_history import HistoryTransport, RegistryHistory
 from ctsync.route import Route
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store
 from ctsync.sync.history.backfill import Backfill
 from ctsync.sync.history.rederive_events import rederive_events

@@ -12,7 +12,8 @@ from sqlalchemy import text
 from ctsync.model import Event, Kind, Level, NctId, StoredEvent
 from ctsync.record.rules.rules import Thresholds
 from ctsync.route import Route
-from ctsync.store.data.events import EventFilter, EventWrites
+from ctsync.store.data.event_filter import EventFilter
+from ctsync.store.data.events import EventWrites
 from ctsync.store.store import Store
 from ctsync.sync.flags.flag_pass import FlagPass
 from ctsync.sync.forget_load import forget_load

@@ -18,7 +18,7 @@ from ctsync.registry.api import RegistryApi
 from ctsync.registry.archive_download import ArchiveDownload
 from ctsync.registry.http.transport import Transport
 from ctsync.store.bodies import codec
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store
 from ctsync.sync.history.rederive_events import rederive_events
 from ctsync.sync.mirror import archive_load, scan

@@ -23,7 +23,7 @@ from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from ctsync.report.report import Window
 from ctsync.route import ChannelKind, Layout, Route
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store, open_store
 from ctsync.sync import observations

@@ -12,7 +12,7 @@ from ctsync.model import Kind, Level, NctId, State, Verdict
 from ctsync.query import read_query
 from ctsync.record.rules.rules import Thresholds
 from ctsync.route import Route
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.data.version_batches import BatchWrites
 from ctsync.store.store import Store
 from ctsync.sync import batch_writer

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 from ctsync.model import Kind, Level, NctId
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds
 from ctsync.route import Route
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.database.types import pack_digest
 from ctsync.store.store import Store

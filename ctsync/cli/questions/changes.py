@@ -20,7 +20,7 @@ from ctsync.record.value_text import counted
 from ctsync.report.rows.event_row import event_row
 from ctsync.report.words.event_line import gap_words
 from ctsync.report.words.event_text import sentence
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 
 
 @click.command(epilog=f"Kinds: {', '.join(Kind)}.\n\nCategories: {', '.join(Category)}.")

@@ -15,7 +15,7 @@ from ctsync.errors import UsageError
 from ctsync.questions.changes.relevel import relevel_events, relevelled_row
 from ctsync.questions.changes.rules import thresholds_in_force, watch_thresholds
 from ctsync.record.rules.rules import Thresholds
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.text import nearest
 
 

@@ -13,7 +13,8 @@ from ctsync.questions.trial.record_facts import KeepHeading, read_headings
 from ctsync.report.report import ReportLine
 from ctsync.report.version_steps import steps_of
 from ctsync.report.words.trial_heading import TrialHeading, heading_of_key
-from ctsync.store.data.events import EventFilter, EventHead
+from ctsync.store.data.event_filter import EventFilter
+from ctsync.store.data.events import EventHead
 from ctsync.store.store import Store
 
 NO_CHANGES = (Kind.FIRST_SEEN,)

@@ -16,7 +16,7 @@ from ctsync.model import Level, NctId, StoredEvent
 from ctsync.questions.changes.changes import change_order, day_of_change, find_changes, on_day
 from ctsync.record.rules.relevel import relevel_stored
 from ctsync.record.rules.rules import Thresholds
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store
 
 TRIALS_AT_ONCE = 200

@@ -10,7 +10,8 @@ from ctsync.model import Level, NctId, StoredEvent
 from ctsync.record.rules.relevel import relevel_stored
 from ctsync.report.event_order import line_order
 from ctsync.report.rows.event_row import EventRow
-from ctsync.store.data.events import EventFilter, EventHead, EventPlace, EventTexts
+from ctsync.store.data.event_filter import EventFilter, EventPlace
+from ctsync.store.data.events import EventHead, EventTexts
 from ctsync.store.store import Store
 
 EVENTS_AT_ONCE = 1_000

@@ -18,7 +18,7 @@ from ctsync.questions.changes.report_data import ReportQuestion, report_of
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.report.report import Coverage, Report, ReportSection, Window
 from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
 

@@ -9,7 +9,7 @@ from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.rules.relevel import relevel, relevel_stored
 from ctsync.record.rules.rules import Thresholds
 from ctsync.report.rows.event_row import EventRow, event_values
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store
 
 

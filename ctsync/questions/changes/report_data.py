@@ -20,7 +20,7 @@ from ctsync.report.report import Coverage, Report, Window
 from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.report.rows.report_row import ReportRow
 from ctsync.report.trial.timeline import Timeline, trace
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
 

@@ -39,7 +39,7 @@ from ctsync.record.context.sponsor_past import (
 from ctsync.record.events.base import is_since_registration
 from ctsync.report.rows.row_json import dump
 from ctsync.store.data.bulk_reads import Selection
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store
 
 SAVED_RATES = "base_rates"

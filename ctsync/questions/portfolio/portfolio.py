@@ -25,7 +25,7 @@ from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.flags import FlagId
 from ctsync.report.words.net_changes import net_changes
 from ctsync.report.words.trial_row import trial_row
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.derived.portfolio_heads import PlannedVersion
 from ctsync.store.store import Store
 

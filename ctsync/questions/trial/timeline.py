@@ -10,7 +10,7 @@ from ctsync.model import Kind, NctId
 from ctsync.questions.trial.unfetched_versions import course_points
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.report.trial.timeline import DateTrack, Timeline, query_steps, trace
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store
 
 

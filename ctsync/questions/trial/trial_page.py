@@ -16,7 +16,7 @@ from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.report.trial.content import ForecastLine, RecordParts, TrialContent
 from ctsync.report.trial.timeline import trace
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store
 
 

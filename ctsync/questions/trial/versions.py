@@ -23,7 +23,7 @@ from ctsync.questions.trial.unfetched_versions import course_points, unfetched_n
 from ctsync.record.value_text import counted
 from ctsync.report.trial.course_points import CoursePoint
 from ctsync.report.trial.version_words import is_substantive
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.data.history_versions import NONE, HistoryState
 from ctsync.store.store import Store
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, time
 from functools import cache
 from operator import attrgetter
@@ -15,56 +15,17 @@ from sqlalchemy import (
     FromClause,
     Row,
     Select,
-    Text,
     func,
-    not_,
-    or_,
     select,
-    type_coerce,
 )
 
 from ctsync.dates import PartialDate
 from ctsync.errors import UsageError
 from ctsync.model import Category, Event, Kind, Level, NctId, StoredEvent
+from ctsync.store.data.event_filter import EventFilter, EventPlace, narrowed
 from ctsync.store.data.listed_versions import unfetched_between
-from ctsync.store.data.watched_trials import trials_of_watch
 from ctsync.store.database.access import BATCH, Reads, Writes, batches, insert_rows
 from ctsync.store.database.tables import EVENTS, SNAPSHOTS
-from ctsync.store.database.types import dump_json
-
-
-class EventPlace(NamedTuple):
-    """The place of an event among all events in order of time; the id orders those of one time."""
-
-    happened: datetime
-    event_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class EventFilter:
-    """The events to read. A field that is None or empty does not filter.
-
-    `since` is inclusive, `until` is exclusive. Both refer to the time when an event happened: the
-    load it was observed in, else the day it was posted, else the time it was fetched.
-    `minimum_level` means that level or worse. `newest_id` leaves out events with a higher id, which
-    were stored later. `before` leaves out the event at that place and all later ones. `limit` keeps
-    the newest events.
-    """
-
-    nct_ids: Sequence[NctId] = ()
-    event_ids: Sequence[int] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-    kinds: Sequence[Kind] = ()
-    without_kinds: Sequence[Kind] = ()
-    levels: Sequence[Level] = ()
-    categories: Sequence[Category] = ()
-    watch: str | None = None
-    run_id: int | None = None
-    minimum_level: Level | None = None
-    newest_id: int | None = None
-    before: EventPlace | None = None
-    limit: int | None = None
 
 
 class EventTexts(NamedTuple):
@@ -159,7 +120,7 @@ class EventReads(Reads):
         """Return the events that pass the filter, oldest first."""
         wanted = wanted or EventFilter()
         newest_first = (
-            _narrowed(_placed(), wanted)
+            narrowed(_placed(), wanted)
             .order_by(EVENTS.c.happened.desc(), EVENTS.c.id.desc())
             .limit(wanted.limit)
         )
@@ -173,7 +134,7 @@ class EventReads(Reads):
         Reads the index and few columns: a list of thousands takes a few milliseconds.
         """
         statement = (
-            _narrowed(_heads_with_texts() if with_texts else _HEADS, wanted)
+            narrowed(_heads_with_texts() if with_texts else _HEADS, wanted)
             .order_by(EVENTS.c.happened.desc(), EVENTS.c.id.desc())
             .limit(wanted.limit)
         )
@@ -198,7 +159,7 @@ class EventReads(Reads):
     def oldest(self, wanted: EventFilter, *, most: int) -> list[StoredEvent]:
         """Return up to `most` of these events, oldest first; the limit of the filter is ignored."""
         oldest_first = EVENTS.c.happened, EVENTS.c.id
-        statement = _narrowed(_placed(), wanted).order_by(*oldest_first).limit(most)
+        statement = narrowed(_placed(), wanted).order_by(*oldest_first).limit(most)
         with self._reading() as connection:
             return [_stored(row) for row in connection.execute(statement).all()]
 
@@ -210,7 +171,7 @@ class EventReads(Reads):
         if after is None:
             return self.find(replace(wanted, limit=most))[::-1]
         newest_first = EVENTS.c.happened.desc(), EVENTS.c.id.desc()
-        statement = _narrowed(_placed(), wanted).order_by(*newest_first)
+        statement = narrowed(_placed(), wanted).order_by(*newest_first)
         with self._reading() as connection:
             place = connection.scalar(select(EVENTS.c.happened).where(EVENTS.c.id == after))
             if place is None:
@@ -228,7 +189,7 @@ class EventReads(Reads):
 
         Holds a few rows in memory, and one view of the database until the end.
         """
-        oldest_first = _narrowed(_placed(), wanted or EventFilter()).order_by(
+        oldest_first = narrowed(_placed(), wanted or EventFilter()).order_by(
             EVENTS.c.happened, EVENTS.c.id
         )
         with self._reading() as connection:
@@ -240,7 +201,7 @@ class EventReads(Reads):
 
         Much faster than `each`, because it does not number the versions.
         """
-        statement = _narrowed(select(EVENTS.c.nct_id, EVENTS.c.inputs), wanted)
+        statement = narrowed(select(EVENTS.c.nct_id, EVENTS.c.inputs), wanted)
         with self._reading() as connection:
             for nct_id, inputs in connection.execute(statement.execution_options(yield_per=BATCH)):
                 yield NctId(nct_id), inputs
@@ -265,7 +226,7 @@ class EventReads(Reads):
 
     def trials(self, wanted: EventFilter, *, first: NctId | None, most: int) -> list[NctId]:
         """Return up to `most` trials with such events in order of their ids, from `first` on."""
-        statement = _narrowed(select(EVENTS.c.nct_id).distinct(), wanted)
+        statement = narrowed(select(EVENTS.c.nct_id).distinct(), wanted)
         if first is not None:
             statement = statement.where(EVENTS.c.nct_id >= first)
         with self._reading() as connection:
@@ -274,53 +235,9 @@ class EventReads(Reads):
 
     def count(self, wanted: EventFilter | None = None) -> int:
         """Count the events that pass the filter, ignoring `limit`."""
-        statement = _narrowed(select(func.count(EVENTS.c.id)), wanted or EventFilter())
+        statement = narrowed(select(func.count(EVENTS.c.id)), wanted or EventFilter())
         with self._reading() as connection:
             return int(connection.execute(statement).scalar_one())
-
-
-def _narrowed(statement: Select[Any], wanted: EventFilter) -> Select[Any]:
-    among: tuple[tuple[Any, Sequence[Any]], ...] = (
-        (EVENTS.c.nct_id, wanted.nct_ids),
-        (EVENTS.c.id, wanted.event_ids),
-        (EVENTS.c.kind, wanted.kinds),
-        (EVENTS.c.level, wanted.levels),
-        (EVENTS.c.level, _reaching(wanted.minimum_level)),
-        (EVENTS.c.category, wanted.categories),
-    )
-    for column, values in among:
-        if values:
-            statement = statement.where(column.in_(list(values)))
-    if wanted.without_kinds:
-        statement = statement.where(EVENTS.c.kind.not_in(list(wanted.without_kinds)))
-    if wanted.since is not None:
-        statement = statement.where(EVENTS.c.happened >= wanted.since)
-    if wanted.until is not None:
-        statement = statement.where(EVENTS.c.happened < wanted.until)
-    if wanted.run_id is not None:
-        statement = statement.where(EVENTS.c.run_id == wanted.run_id)
-    if wanted.newest_id is not None:
-        statement = statement.where(EVENTS.c.id <= wanted.newest_id)
-    if wanted.before is not None:
-        happened, event_id = wanted.before
-        # the first condition alone lets the index find the place
-        statement = statement.where(
-            EVENTS.c.happened <= happened,
-            or_(EVENTS.c.happened < happened, EVENTS.c.id < event_id),
-        )
-    if wanted.watch is not None:
-        # `entered` and `left` events name their watch: leave out the events of other watches
-        after, before = type_coerce(EVENTS.c.after, Text), type_coerce(EVENTS.c.before, Text)
-        is_elsewhere = EVENTS.c.kind.in_((Kind.ENTERED, Kind.LEFT)) & (
-            func.coalesce(after, before) != dump_json(wanted.watch)
-        )
-        is_watched = EVENTS.c.nct_id.in_(trials_of_watch(wanted.watch))
-        statement = statement.where(is_watched, not_(is_elsewhere))
-    return statement
-
-
-def _reaching(minimum: Level | None) -> list[Level]:
-    return [] if minimum is None else [level for level in Level if level.reaches(minimum)]
 
 
 def _stored(row: Row[Any]) -> StoredEvent:

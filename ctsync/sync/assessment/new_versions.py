@@ -30,7 +30,7 @@ from ctsync.record.compare.canonical import key_fields
 from ctsync.record.events import classify
 from ctsync.record.history_form.normalize import HistoryForm, align_forms, form_of, is_same_content
 from ctsync.record.rules.rules import Thresholds
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.data.runs import MIRROR
 from ctsync.store.store import Store
 from ctsync.sync.assessment.assessed_trial import HistoryLink, PendingVersion, key_of

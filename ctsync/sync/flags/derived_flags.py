@@ -13,8 +13,8 @@ from functools import cached_property, partial
 
 from ctsync.model import Event, Kind, NctId, StoredEvent, Version
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.data.event_rewrites import NewFlagEvent
-from ctsync.store.data.events import EventFilter
 from ctsync.store.data.runs import MIRROR, CheckedLoad
 from ctsync.store.store import Store
 from ctsync.store.unit import Unit

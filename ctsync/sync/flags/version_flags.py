@@ -19,7 +19,7 @@ from ctsync.model import (
     Version,
 )
 from ctsync.record.rules.rules import Thresholds
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.data.runs import MIRROR, CheckedLoad
 from ctsync.store.store import Store
 from ctsync.sync.flags.flag_points import (

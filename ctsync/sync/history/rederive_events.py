@@ -41,7 +41,8 @@ from ctsync.record.compare import diff
 from ctsync.record.events import classify
 from ctsync.record.registry.unknown_status import forecast, is_registry_flip
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds
-from ctsync.store.data.events import EventFilter, happened_at
+from ctsync.store.data.event_filter import EventFilter
+from ctsync.store.data.events import happened_at
 from ctsync.store.data.runs import MIRROR
 from ctsync.store.database.types import dump_json, load_json
 from ctsync.store.store import Store

@@ -19,7 +19,7 @@ from ctsync.model import Event, Kind, NctId, StoredEvent, Version
 from ctsync.record.rules.leave_reasons import why_left
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds
 from ctsync.route import Route
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store
 from ctsync.store.unit import Unit
 from ctsync.sync.assessment.assessed_trial import AssessedTrial

@@ -46,7 +46,7 @@ from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.flags import FlagId
 from ctsync.record.rules.conditions import read_condition
 from ctsync.report.rows.event_row import event_row
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.web.api.address_parameters import Given
 from ctsync.web.api.paging import Asked, Page, Place, damaged_cursor, page_of_kept
 

@@ -26,7 +26,7 @@ from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.flags import FlagId
 from ctsync.record.rules.conditions import TERMS, read_condition
 from ctsync.report.rows.event_row import EventRow, event_row
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.web.kept_answers import KeptAnswer
 from ctsync.web.mcp.tool import FactKey, McpTool, ToolCall, ToolRows, page_of, page_of_answer

@@ -20,7 +20,8 @@ from ctsync.questions.portfolio.watches import require_watch
 from ctsync.report.formats.feed import FeedEntry, atom, feed_title, json_feed, version_entries
 from ctsync.report.report import Window
 from ctsync.report.report_filter import ReportFilter
-from ctsync.store.data.events import EventFilter, EventHead, EventTexts
+from ctsync.store.data.event_filter import EventFilter
+from ctsync.store.data.events import EventHead, EventTexts
 from ctsync.web.pages.changes import ChangePeriod, monday_of
 from ctsync.web.pages.served_changes import ChangesView, served_changes_page
 from ctsync.web.server.kept_values import Content

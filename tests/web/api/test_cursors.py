@@ -16,7 +16,7 @@ from ctsync.questions.changes import change_pages
 from ctsync.questions.changes.change_pages import ChangePlace, change_page
 from ctsync.questions.changes.changes import find_changes
 from ctsync.record.compare.canonical import canonicalize, key_fields
-from ctsync.store.data.events import EventFilter
+from ctsync.store.data.event_filter import EventFilter
 from ctsync.store.store import Store, open_store
 from ctsync.web import kept_answers
 from ctsync.web.api.long_lists import NOT_COUNTED
