@@ -21,10 +21,11 @@ from ctsync.questions.portfolio.find import (
     find_trials,
     scan_note,
 )
-from ctsync.record.compare.canonical import canonicalize
+from ctsync.record.compare.canonical import canonicalize, key_fields
 from ctsync.record.rules.conditions import RECORD_TERMS, read_condition
 from ctsync.store.admin.check import check
 from ctsync.store.admin.copy import contents, copy_database
+from ctsync.store.data.history_versions import HistoryVersion
 from ctsync.store.database.tables import BODIES, TEXT_BODIES, TEXT_PLACES, TEXT_VALUES
 from ctsync.store.derived import trial_search
 from ctsync.store.derived.text_index import MARK, TextDetail
@@ -35,7 +36,7 @@ from tests.conftest import StillClock
 from tests.record.studies import study
 from tests.registry_fixtures import an_id
 from tests.security.attacks import ATTACKS
-from tests.sync.histories import keep_history, leave
+from tests.sync.histories import FETCHED, keep_history, leave
 
 TODAY = date(2026, 3, 13)
 ARMS = "protocolSection__armsInterventionsModule__interventions"
@@ -184,23 +185,36 @@ def test_trials_are_counted_by_the_matches_among_their_versions(
 ) -> None:
     """As for searches with many results: in one statement, with a mark for each version."""
     monkeypatch.setattr(trial_search, "FEW_RECORDS", 0)
-    for number, countries in enumerate((["France", "Italy", "France"], ["France"], ["Italy"]), 1):
-        keep_history(
-            store,
-            [
-                made(number, **{SITES: [{"country": country}], "posted": f"2020-0{month}-01"})
-                for month, country in enumerate(countries, 1)
-            ],
-        )
+    histories = (
+        ["France", "Italy", "France"],
+        ["France"],
+        ["Italy"],
+        ["France", "France", "Italy"],
+    )
+    for number, countries in enumerate(histories, 1):
+        keep_history(store, [in_country(number, *one) for one in enumerate(countries, 1)])
+    # fetched from the registry history after the newer version: its row comes last
+    newest = keep_history(store, [in_country(5, 3, "France")], registry_versions=[1])
+    older = canonicalize(in_country(5, 1, "Italy"))
+    version = HistoryVersion(0, older, key_fields(older.body), "2020-01-01", FETCHED)
+    with store.unit() as unit:
+        head = store.trials.heads([newest])[newest].snapshot_id
+        unit.histories.insert(newest, version, before=head, room=1, run_id=None)
     build_text_index(store)
     asked = FindQuestion((read_condition("country=France"),))
+    days = {"before": date(2019, 12, 31), "in February": date(2020, 2, 15), "now": TODAY}
     counts = {
         "newest": count_found(store, asked, today=TODAY),
         "ever": count_found(store, replace(asked, ever=True), today=TODAY),
-        "in February": count_found(store, replace(asked, as_of=date(2020, 2, 15)), today=TODAY),
-        "before": count_found(store, replace(asked, as_of=date(2019, 12, 31)), today=TODAY),
-    }
-    assert counts == {"newest": 2, "ever": 3, "in February": 1, "before": 0}
+        **{name: count_found(store, replace(asked, as_of=day), today=TODAY)
+           for name, day in days.items()},
+    }  # fmt: skip
+    assert counts == {"newest": 3, "ever": 5, "before": 0, "in February": 2, "now": 3}
+
+
+def in_country(number: int, month: int, country: str) -> JsonObject:
+    day = f"2020-0{month}-01"
+    return made(number, **{SITES: [{"country": country}], "posted": day, "submitted": day})
 
 
 @pytest.mark.slow

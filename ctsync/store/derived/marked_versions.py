@@ -21,7 +21,6 @@ from sqlalchemy import (
     case,
     cast,
     func,
-    not_,
     select,
     true,
 )
@@ -91,10 +90,12 @@ class MarkedVersions:
         """Select a mark per version of a trial, and their positions: both in the same order."""
         table, mark = SNAPSHOTS, case((self._matches(), _MATCH), else_=_OTHER)
         if by_day is not None:
+            # later: if the condition is false, and also if it is NULL, as for a version from the
+            # registry history, which no load has observed
             mark = case(
                 (surely_stands_by(by_day), mark),
-                (not_(may_stand_by(by_day)), _LATER),
-                else_=_UNSURE,
+                (may_stand_by(by_day), _UNSURE),
+                else_=_LATER,
             )
         position: ColumnElement[Any] = table.c.position
         if self.connection.dialect.name == "postgresql":
